@@ -1,0 +1,48 @@
+# The settings of the suite's processes in the local stack. Sourced after lib.sh and stores.sh, never run. A process gets those
+# that its binary declares (--help prints them) and no other: an unknown PORTICO_* name is fatal there.
+
+make_secrets() {         # once, readable by their owner only
+	local name
+	mkdir -p "$secrets"
+	chmod 0700 "$secrets"
+	for name in caller-key identity-key-secret station-key appio-key; do
+		[ -s "$secrets/$name" ] || (umask 077 && openssl rand -hex 32 >"$secrets/$name")
+	done
+}
+
+address() {
+	echo "http://127.0.0.1:$(port "$1")"
+}
+
+siblings() {             # "identity=http://127.0.0.1:8101,dossier=…"
+	local name list=''
+	for name in "${services[@]}"; do
+		list+="$name=$(address "$name"),"
+	done
+	echo "${list%,}"
+}
+
+every_setting() {        # every_setting NAME
+	cat <<-END
+		PORTICO_LISTEN=127.0.0.1:$(port "$1")
+		PORTICO_CONTRACTS=$root/openapi
+		PORTICO_DATABASE=$(conninfo "$1" "portico_$1")
+		PORTICO_REDIS=127.0.0.1:$(port redis)
+		PORTICO_SERVICES=$(siblings)
+		PORTICO_UPSTREAMS=$(siblings)
+		PORTICO_CALLER_KEY_FILE=$secrets/caller-key
+		PORTICO_LOG_LEVEL=info
+		PORTICO_ISSUER=$(address gateway)/identity/v1
+		PORTICO_AUDIENCE=portico
+		PORTICO_JWKS_URL=$(address identity)/identity/v1/jwks
+	END
+}
+
+settings_of() {          # settings_of NAME: those that the binary declares
+	local declared line setting
+	declared=$("$bin/$1" --help) || die "$bin/$1 --help fails: build it anew with ./deploy/up"
+	while IFS= read -r line; do
+		setting=${line%%=*}
+		if grep -qE "^ +${setting%_FILE} " <<<"$declared"; then echo "$line"; fi
+	done < <(every_setting "$1")
+}
