@@ -24,8 +24,9 @@ struct events_options {
 	const char *database;           /* conninfo of the LISTEN connection */
 	struct db *db;
 	const struct event_consumer *consumers;         /* ends with an empty entry; may be NULL */
-	/* Runs one delivery: inbox, handler, commit or roll back (dispatch.c). Returns the status. */
-	int (*deliver)(const struct event_consumer *consumer, const char *envelope, const char *dedup_id);
+	/* Runs one delivery: inbox, handler, commit or roll back (dispatch.c). Returns the status; *ret_cause (free it) is the problem
+	 * as JSON when the status is not 2xx, for the dead letter. */
+	int (*deliver)(const struct event_consumer *consumer, const char *envelope, char **ret_cause);
 };
 
 bool events_start(const struct events_options *options);
