@@ -32,6 +32,17 @@ struct events_options {
 bool events_start(const struct events_options *options);
 void events_stop(void);                 /* waits for the handlers that run, at most 10 s */
 
+/* First statement of a delivery's transaction, in one round trip with its BEGIN. After anything but FRESH only db_rollback is
+ * left; DUPLICATE had its effect before and is acknowledged as if it had it now. */
+struct db_transaction;
+struct db_failure;
+enum inbox_state { INBOX_FRESH, INBOX_DUPLICATE, INBOX_FAILED };
+enum inbox_state inbox_enter(struct db_transaction *transaction, const char *source, const char *event_id,
+	struct db_failure *failure);
+
+/* Asks the running service to deliver its dead letters again; how many there are, or -1. Works from another process, too. */
+long dead_letters_redrive(struct db *db);
+
 struct events_gauges {
 	long outbox_depth;              /* rows not yet in Redis */
 	double outbox_age;              /* seconds of the oldest of them */

@@ -1,0 +1,1 @@
+SELECT inbox_enter($1, $2::uuid)
