@@ -62,6 +62,24 @@ require_port_free() {    # require_port_free NAME
 	die "port $taken, wanted for $1, is in use${by:+ by $by}: stop that program, or choose other ports with ./deploy/up --base $((base + 1000))"
 }
 
+# install_packages FILE: the Debian packages of that list that are missing. "npm|npm" stands for: npm, unless there is a command npm.
+install_packages() {
+	local installed package command missing=() sudo='' output
+	installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | sed -n 's/^ii *//p')
+	while IFS='|' read -r package command; do
+		grep -qxF "$package" <<<"$installed" || { [ -n "$command" ] && command -v "$command" >/dev/null; } || missing+=("$package")
+	done < <(sed 's/[[:space:]]*#.*//; /^$/d' "$1")
+	[ ${#missing[@]} -gt 0 ] || return 0
+	echo "    installing: ${missing[*]}"
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null || die "packages are missing and there is no sudo; as root, run: apt-get install ${missing[*]}"
+		sudo=sudo
+	fi
+	output=$({ $sudo apt-get -qq update && $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \
+		--no-install-recommends "${missing[@]}"; } 2>&1 9>&-) ||
+		die "the packages could not be installed; apt-get said: $(tail -n 5 <<<"$output")"
+}
+
 # ---- processes: $run/NAME.pid holds "PID START-TIME", so that a recycled pid is never taken for ours
 
 start_time() {

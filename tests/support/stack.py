@@ -1,0 +1,83 @@
+"""The running stack that is under test, with verbs for what befalls it: kill, restart, look into a database, drop a policy."""
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+from .contracts import ROOT, SERVICES
+
+OFFSETS = {"gateway": 0, "identity": 21, "dossier": 22, "payments": 23, "notifications": 24, "booking": 25, "protocol": 26,
+           "pagopa": 101, "appio": 102, "mailbox": 103, "smtp": 104, "postgres": 110, "redis": 111}
+
+
+class Stack:
+    def __init__(self, state):
+        self.state = Path(state).resolve()
+        self.base = int((self.state / "base").read_text())
+
+    def port(self, name):
+        return self.base + OFFSETS[name]
+
+    def url(self, name="gateway"):
+        return f"http://127.0.0.1:{self.port(name)}"
+
+    def pid(self, name):
+        if name == "postgres":
+            cluster = (self.state / "postgres").resolve()
+            return int((cluster / "data/postmaster.pid").read_text().split()[0])
+        return int((self.state / "run" / f"{name}.pid").read_text().split()[0])
+
+    def kill(self, *names):
+        """kill -9; for PostgreSQL the whole family at once, as when a machine loses its power."""
+        for name in names:
+            pid = self.pid(name)
+            children = [int(child) for child in subprocess.run(
+                ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout.split()]
+            for victim in [pid, *children]:
+                try:
+                    os.kill(victim, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    def up(self, *options):
+        """Starts again whatever does not run, with the binaries as they are."""
+        done = subprocess.run([ROOT / "deploy/up", "--state", self.state, "--no-build", *self._bin(), *options],
+                              capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    restart = up
+
+    def _bin(self):
+        """The folder of the binaries that run now, whichever build they are of."""
+        recorded = self.state / "bin"
+        return ["--bin", recorded.read_text().strip()] if recorded.exists() else []
+
+    def sql(self, service, statement, *arguments):
+        """As superuser in the database of that service: the output of psql, unaligned, rows only."""
+        done = subprocess.run(
+            ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self._socket(), "-p", str(self.port("postgres")),
+             "-U", "postgres", "-d", f"portico_{service}", "-c", statement, *arguments], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def _socket(self):
+        settings = ((self.state / "postgres").resolve() / "data/postgresql.auto.conf").read_text()
+        return next(line.split("'")[1] for line in settings.splitlines() if line.startswith("unix_socket_directories"))
+
+    @contextmanager
+    def without_row_security(self, service, table):
+        """Row security of one table is off inside, and as it was afterwards."""
+        self.sql(service, f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY; ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+        try:
+            yield
+        finally:
+            self.sql(service, f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+
+    def events_at_rest(self):
+        """True when no outbox of the six services holds an event and no group has one unread."""
+        for service in SERVICES:
+            if self.sql(service, "SELECT count(*) FROM outbox WHERE sent_at IS NULL") != "0":
+                return False
+        return True
