@@ -19,7 +19,7 @@ struct contract_parameter {
 };
 
 struct contract_body {                  /* one media type that the operation accepts */
-	const char *media_type;         /* "application/json", "application/pdf", may end with "/*" */
+	const char *media_type;         /* "application/json", "application/pdf" …; may be a range: "image/" + "*" */
 	struct schema *schema;
 };
 

@@ -10,6 +10,10 @@ struct request;
 int problem(struct request *rq, int status, const char *slug, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* The same with errors[], each {"pointer" or "parameter", "code", "detail"}; errors is borrowed and may be NULL. */
+int problem_with(struct request *rq, int status, const char *slug, const json_t *errors, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
 /* The document itself, for those who answer without a request (the gateway). errors may be NULL; it is borrowed.
  * Each entry of errors: {"pointer": "/applicant/fiscalCode" or "parameter": "limit", "code": "format", "detail": "…"}. */
 json_t *problem_new(int status, const char *slug, const char *detail, const char *instance, const json_t *errors);

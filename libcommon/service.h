@@ -36,12 +36,14 @@ struct request {
 	bool worker;                    /* tasks: statements run under the worker role */
 	/* the answer */
 	int status;                     /* 0: not answered yet */
-	const char *problem_slug;       /* of the problem answered, for the log */
+	const char *problem_slug;       /* of the problem answered, for the log and the dead letters */
+	const char *problem_detail;
 	char *reply_body;
 	size_t reply_length;
 	const char *reply_type;
 	int reply_file;                 /* -1, or the descriptor that is sent as the body */
 	struct reply_header *reply_headers;
+	struct http_exchange *http;     /* http.c's own; NULL in events and tasks */
 	struct dispatch_state *state;   /* dispatch.c's own: transaction, timers */
 };
 
@@ -74,6 +76,9 @@ struct service {
 
 /* --help, --check, --migrate, or run until SIGTERM. Returns the exit code. */
 int service_main(int argc, char **argv, const struct service *service);
+
+/* GET /status as ModI asks (health check of the interoperability guidelines): 200 when the database answers, else 503. Every service binds it to showStatus. */
+int show_status(struct request *rq);
 
 /* What the contract has checked. A parameter as text (NULL when absent and without default) or as a number. */
 const char *path(struct request *rq, const char *name);

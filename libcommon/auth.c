@@ -1,0 +1,163 @@
+/* Owns the caller header between gateway and services: its form and its signature. Never sees a token. */
+#include "auth.h"
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "contract.h"
+
+enum { MIN_KEY = 32, MAX_KEY = 256, MAX_AGE = 60, MAC_LENGTH = 32 };
+
+static unsigned char shared_key[MAX_KEY];
+static size_t shared_key_length;
+
+static const char *const kind_names[] = { "anonymous", "citizen", "operator", "partner", "service" };
+
+bool auth_start(const char *key)
+{
+	size_t length = strlen(key);
+
+	if (length < MIN_KEY || length > MAX_KEY)
+		return false;
+	memcpy(shared_key, key, length);
+	shared_key_length = length;
+	return true;
+}
+
+/* HMAC over caller LF method LF path LF time, written as hex. A text that does not fit is refused: the empty MAC never
+ * matches. */
+static bool mac(const char *caller, size_t caller_length, const char *method, const char *path, size_t path_length,
+	long long time, char hex[static 2 * MAC_LENGTH + 1])
+{
+	unsigned char digest[MAC_LENGTH];
+	unsigned int digest_length = sizeof digest;
+	char text[8192];
+	int length;
+
+	hex[0] = '\0';
+	length = snprintf(text, sizeof text, "%.*s\n%s\n%.*s\n%lld", (int)caller_length, caller, method,
+		(int)path_length, path, time);
+	if (length < 0 || (size_t)length >= sizeof text)
+		return false;
+	if (!HMAC(EVP_sha256(), shared_key, (int)shared_key_length, (const unsigned char *)text, (size_t)length, digest,
+		    &digest_length))
+		return false;
+	for (size_t i = 0; i < MAC_LENGTH; i++) {
+		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+	}
+	hex[2 * MAC_LENGTH] = '\0';
+	return true;
+}
+
+void auth_sign(const char *caller_header, size_t caller_length, const char *method, const char *path,
+	size_t path_length, char signature[AUTH_SIGNATURE_MAX])
+{
+	long long now = time(NULL);
+	char hex[2 * MAC_LENGTH + 1];
+
+	mac(caller_header, caller_length, method, path, path_length, now, hex);
+	snprintf(signature, AUTH_SIGNATURE_MAX, "t=%lld,v=%s", now, hex);
+}
+
+char *auth_sign_dup(const char *caller_header, const char *method, const char *path)
+{
+	char signature[AUTH_SIGNATURE_MAX];
+
+	auth_sign(caller_header, strlen(caller_header), method, path, strlen(path), signature);
+	return strdup(signature);
+}
+
+static bool signature_holds(const char *caller, const char *signature, const char *method, const char *path)
+{
+	char expected[2 * MAC_LENGTH + 1], given[2 * MAC_LENGTH + 1] = "";
+	long long stamp;
+	int end = 0;
+
+	if (sscanf(signature, "t=%19lld,v=%64[0-9a-f]%n", &stamp, given, &end) != 2 || signature[end] != '\0')
+		return false;
+	if (llabs(time(NULL) - stamp) > MAX_AGE || strlen(given) != 2 * MAC_LENGTH)
+		return false;
+	return mac(caller, strlen(caller), method, path, strlen(path), stamp, expected) &&
+	       CRYPTO_memcmp(expected, given, 2 * MAC_LENGTH) == 0;
+}
+
+static bool kind_from(const char *name, enum caller_kind *ret_kind)
+{
+	for (size_t i = 0; name && i < sizeof kind_names / sizeof *kind_names; i++) {
+		if (strcmp(kind_names[i], name) == 0) {
+			*ret_kind = (enum caller_kind)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool auth_read(const char *caller_header, const char *signature_header, const char *method, const char *path,
+	struct caller *ret_caller, json_t **ret_json)
+{
+	struct caller caller = { 0 };
+	const char *kind = NULL;
+	json_t *json;
+
+	if (!caller_header || !signature_header || !signature_holds(caller_header, signature_header, method, path))
+		return false;
+	json = json_loads(caller_header, JSON_REJECT_DUPLICATES, NULL);
+	if (!json)
+		return false;
+	if (json_unpack(json, "{s:s s?s s?s s?s s?s s?s s?s s?s s?o}", "kind", &kind, "sub", &caller.subject, "act",
+		    &caller.actor, "tenant", &caller.tenant, "client", &caller.client, "scope", &caller.scope, "acr",
+		    &caller.acr, "sid", &caller.session, "roles", &caller.roles) != 0 ||
+		!kind_from(kind, &caller.kind)) {
+		json_decref(json);
+		return false;
+	}
+	if (!caller.scope)
+		caller.scope = "";
+	*ret_caller = caller;
+	*ret_json = json;
+	return true;
+}
+
+char *auth_caller_dup(const struct caller *caller)
+{
+	json_t *json = json_pack("{s:s s:s* s:s* s:s* s:s* s:s* s:s* s:s* s:O*}", "kind", kind_names[caller->kind],
+		"sub", caller->subject, "act", caller->actor, "tenant", caller->tenant, "client", caller->client,
+		"scope", caller->scope, "acr", caller->acr, "sid", caller->session, "roles", caller->roles);
+	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+
+	json_decref(json);
+	if (!text)
+		abort();
+	return text;
+}
+
+static bool scope_held(const char *held, const char *wanted)
+{
+	size_t length = strlen(wanted);
+
+	while (*held) {
+		size_t word = strcspn(held, " ");
+
+		if (word == length && strncmp(held, wanted, length) == 0)
+			return true;
+		held += word + (held[word] == ' ');
+	}
+	return false;
+}
+
+bool auth_allows(const struct contract_operation *operation, const struct caller *caller)
+{
+	for (size_t i = 0; i < operation->security_count; i++) {
+		const char *const *scope = operation->security[i].scopes;
+
+		while (*scope && scope_held(caller->scope, *scope))
+			scope++;
+		if (!*scope && caller->kind != CALLER_ANONYMOUS)
+			return true;
+	}
+	return operation->security_count == 0;
+}

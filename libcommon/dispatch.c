@@ -1,0 +1,246 @@
+/* Owns the way from a request, an event or a due task to its handler and back. The handlers decide what happens;
+ * nothing here knows a domain word. */
+#include "dispatch.h"
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include "dispatch_state.h"
+#include "replay.h"
+#include "metrics.h"
+#include "reply.h"
+#include "service_pages.h"
+#include "trace.h"
+
+enum { MAX_JSON_DEPTH = 32 };
+
+static const struct service *the_service;
+static struct contract *the_contract;
+static struct db *the_db;
+
+/* handlers[i] serves contract operation i. */
+static const struct operation **handlers;
+
+static const struct operation *find_operation(const char *id)
+{
+	for (const struct operation *operation = the_service->operations; operation->id; operation++) {
+		if (strcmp(operation->id, id) == 0)
+			return operation;
+	}
+	return NULL;
+}
+
+bool dispatch_start(const struct service *service, struct contract *contract, struct db *db, char **ret_error)
+{
+	size_t count;
+	const struct contract_operation *operations = contract_operations(contract, &count);
+
+	the_service = service;
+	the_contract = contract;
+	the_db = db;
+	handlers = calloc(count + 1, sizeof *handlers);
+	for (size_t i = 0; i < count; i++) {
+		handlers[i] = find_operation(operations[i].id);
+		if (!handlers[i] && asprintf(ret_error, "operation %s of openapi/%s.yaml has no handler",
+					    operations[i].id, service->name) > 0)
+			return false;
+	}
+	for (const struct operation *operation = service->operations; operation->id; operation++) {
+		if (!contract_operation_by_id(contract, operation->id) &&
+			asprintf(ret_error, "handler %s has no operation in openapi/%s.yaml", operation->id,
+				service->name) > 0)
+			return false;
+	}
+	return true;
+}
+
+/* Row security decides by these two: the person for citizens, the tenant for everyone who works for one. */
+static void set_rights(struct request *rq)
+{
+	rq->subject = rq->caller.kind == CALLER_CITIZEN ? rq->caller.subject : NULL;
+	rq->tenant = rq->caller.tenant;
+}
+
+static bool read_caller(struct request *rq)
+{
+	json_t *json;
+
+	if (!auth_read(http_header(rq, "Portico-Caller"), http_header(rq, "Portico-Signature"), rq->method, rq->path,
+		    &rq->caller, &json)) {
+		problem(rq, 401, "unauthorized", "The request does not come through the gateway.");
+		return false;
+	}
+	arena_lease(rq->arena, json, (void (*)(void *))json_decref);
+	set_rights(rq);
+	return true;
+}
+
+static bool find_route(struct request *rq, struct path_values *values)
+{
+	const char *allow = NULL;
+	size_t count;
+
+	rq->contract = contract_match(the_contract, rq->method, rq->path, strlen(rq->path), values, &allow);
+	if (rq->contract) {
+		rq->operation = handlers[rq->contract - contract_operations(the_contract, &count)];
+		return true;
+	}
+	if (!allow) {
+		problem(rq, 404, "not-found", "There is no %s.", rq->path);
+		return false;
+	}
+	reply_header(rq, "Allow", allow);
+	problem(rq, 405, "method-not-allowed", "%s takes %s, not %s.", rq->path, allow, rq->method);
+	return false;
+}
+
+static bool check_rights(struct request *rq)
+{
+	if (auth_allows(rq->contract, &rq->caller))
+		return true;
+	if (rq->caller.kind == CALLER_ANONYMOUS)
+		problem(rq, 401, "unauthorized", "This operation needs an access token.");
+	else
+		problem(rq, 403, "forbidden", "The token lacks the scope that this operation asks for.");
+	return false;
+}
+
+static bool check_media_type(struct request *rq)
+{
+	const char *type = http_header(rq, "Content-Type");
+	const struct contract_body *body;
+
+	if (!rq->contract->body_count || !type)
+		return true; /* a missing type is judged with the body, in read_body() */
+	body = contract_body_for(rq->contract, type);
+	if (!body) {
+		problem(rq, 415, "unsupported-media-type", "This operation does not take %s.", type);
+		return false;
+	}
+	rq->media_type = arena_strndup(rq->arena, type, strcspn(type, "; \t"));
+	return true;
+}
+
+struct body_plan dispatch_begin(struct request *rq)
+{
+	struct path_values values;
+	struct body_plan plan = { 0 };
+
+	trace_take(rq, http_header(rq, "X-Request-Id"), http_header(rq, "traceparent"));
+	request_open(rq, the_service, the_db);
+	if (service_page(rq))
+		return plan;
+	if (read_caller(rq) && find_route(rq, &values) && check_rights(rq) && check_media_type(rq)) {
+		plan.limit = rq->contract->max_body;
+		plan.stream = rq->contract->stream;
+	}
+	return plan;
+}
+
+static const char *lookup(void *context, enum parameter_place place, const char *name)
+{
+	return place == IN_HEADER ? http_header(context, name) : http_query(context, name);
+}
+
+static void read_body(struct request *rq, json_t *errors)
+{
+	const struct contract_body *body;
+	json_error_t error;
+
+	if (!rq->body_length) {
+		if (rq->contract->body_required)
+			json_array_append_new(errors, json_pack("{s:s s:s s:s}", "pointer", "", "code", "required",
+							      "detail", "a body is required"));
+		return;
+	}
+	if (!rq->contract->body_count) {
+		problem(rq, 413, "content-too-large", "This operation takes no body.");
+		return;
+	}
+	if (!rq->media_type) {
+		problem(rq, 415, "unsupported-media-type", "The body has no Content-Type.");
+		return;
+	}
+	if (rq->body_file)
+		return;
+	body = contract_body_for(rq->contract, rq->media_type);
+	if (strcmp(rq->media_type, "application/x-www-form-urlencoded") == 0) {
+		rq->json = form_parse(rq->body, rq->body_length);
+		if (!rq->json)
+			problem(rq, 400, "malformed-form",
+				"The body is not a well-formed form, or a field comes twice.");
+	} else if (strstr(rq->media_type, "json")) {
+		rq->json = json_loadb(rq->body, rq->body_length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+		if (!rq->json)
+			problem(rq, 400, "malformed-json", "Line %d, column %d: %s.", error.line, error.column,
+				error.text);
+	}
+	if (rq->json) {
+		arena_lease(rq->arena, rq->json, (void (*)(void *))json_decref);
+		if (body->schema)
+			schema_check(body->schema, rq->json, "", errors);
+	}
+}
+
+/* All of the input, judged together, so that one answer names every fault. */
+static bool check_input(struct request *rq)
+{
+	struct path_values values;
+	const char *allow;
+	json_auto_t *errors = json_array();
+
+	contract_match(the_contract, rq->method, rq->path, strlen(rq->path), &values, &allow);
+	rq->parameters = contract_check_parameters(rq->contract, &values, http_query_names(rq), lookup, rq, errors);
+	arena_lease(rq->arena, rq->parameters, (void (*)(void *))json_decref);
+	read_body(rq, errors);
+	if (!rq->status && json_array_size(errors))
+		problem_with(rq, 400, "invalid-request", errors, "The request breaks the contract in %zu place%s.",
+			json_array_size(errors), json_array_size(errors) == 1 ? "" : "s");
+	return !rq->status;
+}
+
+/* With an Idempotency-Key the first answer is stored in the transaction of its effect, and given again to a repetition.
+ */
+static void run_once(struct request *rq, const char *key)
+{
+	rq->state->transactional = true;
+	if (!replay_enter(rq, key))
+		return;
+	request_run(rq, rq->operation->handle);
+	if (request_succeeded(rq))
+		replay_keep(rq, key);
+}
+
+static void run_operation(struct request *rq)
+{
+	const char *key = rq->contract->idempotent ? header(rq, "Idempotency-Key") : NULL;
+
+	rq->state->transactional = rq->operation->transaction;
+	if (key)
+		run_once(rq, key);
+	else
+		request_run(rq, rq->operation->handle);
+	request_close(rq);
+}
+
+static void account(struct request *rq)
+{
+	static const char *const kinds[] = { "anonymous", "citizen", "operator", "partner", "service" };
+	const char *operation = rq->contract ? rq->contract->id : "none";
+	double seconds = request_seconds(rq);
+
+	metrics_request(operation, rq->status, seconds);
+	log_info("request", "{s:s s:s s:i s:f s:s s:s* s:s* s:s*}", "operation", operation, "method", rq->method,
+		"status", rq->status, "ms", seconds * 1000, "caller", kinds[rq->caller.kind], "client",
+		rq->caller.client, "tenant", rq->caller.tenant, "problem", rq->problem_slug);
+}
+
+void dispatch_finish(struct request *rq)
+{
+	log_context(rq->request_id, rq->traceparent);
+	if (!rq->contract && rq->status && !rq->problem_slug)
+		return; /* an operational page */
+	if (!rq->status && check_input(rq))
+		run_operation(rq);
+	account(rq);
+	log_context(NULL, NULL);
+}

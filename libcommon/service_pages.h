@@ -1,0 +1,16 @@
+/* What a service shows to those who operate it. */
+#pragma once
+#include <stdbool.h>
+
+struct db;
+struct request;
+
+void service_pages_start(struct db *db);
+/* From now on /readyz says no, so that no new request is sent here. */
+void service_pages_stop(void);
+
+/* Answers /livez, /readyz and /metrics; false for any other path. */
+bool service_page(struct request *rq);
+
+/* The gauges of pool, outbox and consumers, as a source for metrics_add_source(). */
+void service_gauges(void (*gauge)(void *out, const char *name, const char *labels, double value), void *out);
