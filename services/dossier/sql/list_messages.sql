@@ -1,0 +1,13 @@
+-- $2 limit, $3 cursor; oldest first.
+select json_strip_nulls(json_build_object(
+	'items', coalesce(json_agg(message_json(page.m) order by page.id) filter (where n <= $2::int), '[]'),
+	'next', case when count(page.id) > $2::int then (array_agg(page.id order by page.id))[$2::int] end))
+from practices p
+left join lateral (
+	select m, m.id, row_number() over (order by m.id) as n
+	from messages m
+	where m.practice_id = p.id and ($3::uuid is null or m.id > $3::uuid)
+	order by m.id
+	limit $2::int + 1) page (m, id, n) on true
+where p.id = $1::uuid
+group by p.id
