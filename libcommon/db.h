@@ -48,7 +48,8 @@ PGresult *db_run(struct db *db, const struct db_settings *settings, const struct
 	const char *const *values, struct db_failure *failure);
 
 /* A transaction of several statements. BEGIN and settings travel with the first statement. After a failure only
- * db_rollback is left. db_commit and db_rollback give the transaction back; db_commit is false when the commit failed. */
+ * db_rollback is left. db_commit and db_rollback give the transaction back; db_commit is false when the commit failed. The settings' strings
+ * are borrowed until the first statement. */
 struct db_transaction *db_begin(struct db *db, const struct db_settings *settings, struct db_failure *failure);
 PGresult *db_query(struct db_transaction *transaction, const struct sql *sql, int count, const char *const *values,
 	struct db_failure *failure);

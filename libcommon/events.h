@@ -3,9 +3,9 @@
  * and runs a handler with an inbox row in the same transaction as the effect. Redis is transport, never truth. */
 #pragma once
 #include <stdbool.h>
+#include "inbox.h"
 
 struct request;
-struct db;
 
 /* Runs with rq->event (the CloudEvents envelope) and app.tenant set to the event's tenant. Outside calls are allowed before the
  * first sql_ call, which opens the transaction. 2xx commits; 404, 409 and 422 are poison and go to the dead letters with
@@ -24,21 +24,15 @@ struct events_options {
 	const char *database;           /* conninfo of the LISTEN connection */
 	struct db *db;
 	const struct event_consumer *consumers;         /* ends with an empty entry; may be NULL */
-	/* Runs one delivery: inbox, handler, commit or roll back (dispatch.c). Returns the status; *ret_cause (free it) is the problem
-	 * as JSON when the status is not 2xx, for the dead letter. */
+	/* Runs one delivery: inbox, handler, commit or roll back (dispatch.c). Returns the status, 200 for a duplicate;
+	 * *ret_cause (free it) is the problem as JSON when the status is not 2xx. Called from several threads, for one
+	 * aggregate from one at a time. */
 	int (*deliver)(const struct event_consumer *consumer, const char *envelope, char **ret_cause);
+	int pause_ms;                   /* before the first retry, doubled up to a minute; 0: 500 */
 };
 
 bool events_start(const struct events_options *options);
 void events_stop(void);                 /* waits for the handlers that run, at most 10 s */
-
-/* First statement of a delivery's transaction, in one round trip with its BEGIN. After anything but FRESH only db_rollback is
- * left; DUPLICATE had its effect before and is acknowledged as if it had it now. */
-struct db_transaction;
-struct db_failure;
-enum inbox_state { INBOX_FRESH, INBOX_DUPLICATE, INBOX_FAILED };
-enum inbox_state inbox_enter(struct db_transaction *transaction, const char *source, const char *event_id,
-	struct db_failure *failure);
 
 /* Asks the running service to deliver its dead letters again; how many there are, or -1. Works from another process, too. */
 long dead_letters_redrive(struct db *db);

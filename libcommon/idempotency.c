@@ -34,7 +34,8 @@ enum idempotency_state idempotency_begin(struct db_transaction *transaction, con
 		return refused(failure, 422, "idempotency-key-reused");
 	if (strcmp(state, "in-flight") == 0)
 		return refused(failure, 409, "idempotency-in-flight");
-	*ret_stored = (struct idempotency_answer){ atoi(PQgetvalue(result, 0, 1)), column(result, 2), column(result, 3) };
+	*ret_stored =
+		(struct idempotency_answer){ atoi(PQgetvalue(result, 0, 1)), column(result, 2), column(result, 3) };
 	*ret_result = steal(result);
 	return IDEMPOTENCY_REPLAY;
 }

@@ -1,0 +1,1 @@
+SELECT set_name, name, checksum FROM schema_migrations
