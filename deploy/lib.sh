@@ -22,12 +22,17 @@ usage() {
 
 # Sets the variables of the options and leaves what is not an option in $words.
 read_options() {
-	base='' state='' preset=release bin='' build=yes demo=yes erase=no words=()
+	base='' state='' preset=release bin='' build=yes demo=yes erase=no words=() changed=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--base | --state | --preset | --bin)
 			[ $# -ge 2 ] || die "$1 wants a value"
 			printf -v "${1#--}" %s "$2"
+			shift
+			;;
+		--set)
+			[[ ${2:-} == PORTICO_*=* ]] || die "--set wants PORTICO_NAME=VALUE"
+			changed+=("$2")
 			shift
 			;;
 		--no-build) build=no ;;

@@ -34,8 +34,10 @@ every_setting() {        # every_setting NAME
 		PORTICO_LOG_LEVEL=info
 		PORTICO_ISSUER=$(address gateway)/identity/v1
 		PORTICO_AUDIENCE=portico
-		PORTICO_JWKS_URL=$(address identity)/identity/v1/jwks
+		PORTICO_JWKS_URL=$(address identity)/identity/v1/jwks.json
+		PORTICO_SPOOL=$state/spool
 	END
+	cat "$state/settings"
 }
 
 settings_of() {          # settings_of NAME: those that the binary declares

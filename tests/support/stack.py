@@ -28,6 +28,14 @@ class Stack:
             return int((cluster / "data/postmaster.pid").read_text().split()[0])
         return int((self.state / "run" / f"{name}.pid").read_text().split()[0])
 
+    def binary(self, name):
+        return Path((self.state / "bin").read_text().strip()) / name
+
+    def environment(self, name):
+        """The settings that the running process was started with."""
+        entries = Path(f"/proc/{self.pid(name)}/environ").read_bytes().split(b"\0")
+        return dict(entry.decode().split("=", 1) for entry in entries if entry)
+
     def kill(self, *names):
         """kill -9; for PostgreSQL the whole family at once, as when a machine loses its power."""
         for name in names:
@@ -42,17 +50,10 @@ class Stack:
 
     def up(self, *options):
         """Starts again whatever does not run, with the binaries as they are."""
-        done = subprocess.run([ROOT / "deploy/up", "--state", self.state, "--no-build", *self._bin(), *options],
+        done = subprocess.run([ROOT / "deploy/up", "--state", self.state, "--no-build", "--bin", self.binary("."), *options],
                               capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
-
-    restart = up
-
-    def _bin(self):
-        """The folder of the binaries that run now, whichever build they are of."""
-        recorded = self.state / "bin"
-        return ["--bin", recorded.read_text().strip()] if recorded.exists() else []
 
     def sql(self, service, statement, *arguments):
         """As superuser in the database of that service: the output of psql, unaligned, rows only."""
