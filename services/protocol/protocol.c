@@ -1,0 +1,62 @@
+/* The operations of openapi/protocol.yaml, in the order of that file. Owns the registers; what is registered stays with
+ * its owner. */
+#include "intake.h"
+#include "protocol.sql.h"
+#include "service.h"
+
+static int list_registers(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_LIST_REGISTERS);
+}
+
+static int list_registrations(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_LIST_REGISTRATIONS, query(rq, "direction"), query(rq, "aoo"), query(rq, "year"),
+		query(rq, "number"), query(rq, "q"), query(rq, "referenceId"), query(rq, "limit"), query(rq, "after"));
+}
+
+static const char *author(const struct request *rq)
+{
+	return rq->caller.subject ? rq->caller.subject : rq->caller.client;
+}
+
+static int create_registration(struct request *rq)
+{
+	return sql_reply(rq, 201, SQL_CREATE_REGISTRATION, rq->body, author(rq), NULL);
+}
+
+static int read_registration(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_READ_REGISTRATION, path(rq, "registrationId"));
+}
+
+static int annul_registration(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_ANNUL_REGISTRATION, path(rq, "registrationId"), rq->body, author(rq));
+}
+
+static const struct operation operations[] = {
+	{ "showStatus", show_status },
+	{ "listRegisters", list_registers },
+	{ "listRegistrations", list_registrations },
+	{ "createRegistration", create_registration },
+	{ "readRegistration", read_registration },
+	{ "annulRegistration", annul_registration },
+	{ 0 },
+};
+
+static const struct event_consumer consumers[] = {
+	{ "dossier", "practice.submitted", register_submission },
+	{ "dossier", "practice.approved", register_decision },
+	{ "dossier", "practice.rejected", register_decision },
+	{ 0 },
+};
+
+static const struct service protocol = {
+	.name = "protocol", .operations = operations, .consumers = consumers, .sql = &protocol_sql
+};
+
+int main(int argc, char **argv)
+{
+	return service_main(argc, argv, &protocol);
+}
