@@ -1,0 +1,58 @@
+"""Who stands where in the isolation test: Anna and Bologna have things, everybody else is a stranger to them."""
+import uuid
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+import pytest
+from support import portico
+from support.clients import Client
+from support.tokens import Mint
+
+
+@dataclass
+class Right:
+    """The right call of an operation: who makes it, and what a stranger must not see or change."""
+    caller: Client
+    method: str
+    path: str
+    options: dict
+    secret: Optional[str] = None            # a text that the answer shows to the caller and to no stranger
+    names: Optional[str] = None             # the id of something of the caller's that the request names
+    bystander: Optional[Callable[[], Any]] = None   # what must be the same after the strangers' attempts
+
+    def send(self, caller):
+        return caller.send(self.method, self.path, **self.options)
+
+
+class World:
+    def __init__(self, stack, citizen, operator, partner, anonymous, mint):
+        self.stack, self.citizen, self.operator, self.partner, self.anonymous, self.mint = \
+            stack, citizen, operator, partner, anonymous, mint
+        self.anna, self.paolo = citizen("Anna Bianchi"), citizen("Paolo Greco")
+        self.chiara, self.roberto = operator("c_a944", "mobilita"), operator("c_a944", "tributi")
+        self.elena, self.grazia = operator("c_a944"), operator("c_a662")
+        self.nicola = operator("c_a662", "mobilita")
+        self.refezione, self.acquedotto = partner("refezione"), partner("acquedotto")
+
+    def strangers(self):
+        """Nobody of these may see what is Anna's with Bologna. They hold every scope of their kind."""
+        return [self.paolo, self.citizen("Maria Lorusso"), self.nicola, self.grazia, self.acquedotto]
+
+    def without_scope(self, caller, operation):
+        """The same caller with a token of one scope that no alternative of the operation is content with."""
+        wanted = set().union(*operation.security)
+        other = next(scope for scope in caller.scope.split() if scope not in wanted | {"openid", "offline_access"})
+        if caller in (self.refezione, self.acquedotto):
+            return self.partner(caller.client_id, other)
+        if caller.person.get("fiscal code"):
+            return self.citizen(caller.name, other)
+        office = next((o for o in ("mobilita", "anagrafe", "tributi")
+                       if self.operator(caller.person["tenant"], o).sub == caller.sub), None)
+        return self.operator(caller.person["tenant"], office, other)
+
+
+@pytest.fixture(scope="session")
+def world(stack, citizen, operator, partner, anonymous):
+    mint = Mint(stack)
+    yield World(stack, citizen, operator, partner, anonymous, mint)
+    mint.close()
