@@ -44,7 +44,7 @@ create table notices (
 	tenant_id text not null,
 	id uuid not null default uuid7(),
 	subject_id uuid not null,               -- the person it is for
-	event_id text,                          -- what it tells of; NULL: an operator wrote it
+	event_id uuid,                          -- what it tells of; NULL: an operator wrote it
 	author_id text,                         -- that operator
 	template_id text,
 	template_version int,
@@ -234,7 +234,7 @@ begin
 
 	if next_state in ('permanent-failure', 'technical-failure') then
 		perform release_standby(p_tenant, p_notice);
-	elsif next_state in ('sent', 'delivered') then
+	elsif next_state = 'delivered' or (next_state = 'sent' and next_at is null) then
 		delete from deliveries where tenant_id = p_tenant and notice_id = p_notice and standby;
 	end if;
 	perform refresh_notice(p_tenant, p_notice);

@@ -3,8 +3,8 @@
 with notice as (
 	insert into notices (tenant_id, subject_id, event_id, template_id, template_version, topic, subject, body, link, reference,
 		due_at, payment, state)
-	select app_tenant(), $2::uuid, $1, n ->> 'template', (n ->> 'version')::int, n ->> 'topic', n ->> 'subject', n ->> 'text',
-		n ->> 'link', n -> 'reference', (n ->> 'dueAt')::timestamptz, nullif(n -> 'payment', 'null'),
+	select app_tenant(), $2::uuid, $1::uuid, n ->> 'template', (n ->> 'version')::int, n ->> 'topic', n ->> 'subject', n ->> 'text',
+		n ->> 'link', n -> 'reference', ((n ->> 'dueOn')::date + time '23:59:59') at time zone 'Europe/Rome', nullif(n -> 'payment', 'null'),
 		case when $4::jsonb = '[]' then 'delivered' else 'sending' end
 	from (select jsonb_strip_nulls($3::jsonb) n) given
 	on conflict (tenant_id, event_id) where event_id is not null do nothing

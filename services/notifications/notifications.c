@@ -1,0 +1,116 @@
+/* The operations of openapi/notifications.yaml, in the order of that file; the events that become notices and the tasks
+ * that hand them over. When a handler runs the contract already holds: the caller has the scope, the input matches its
+ * schema. */
+#include "channel.h"
+#include "consumers.h"
+#include "delivery.h"
+#include "notifications.sql.h"
+#include "service.h"
+#include "shapes.h"
+#include "template.h"
+#include "wording.h"
+
+static int list_notices(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_LIST_NOTICES, query(rq, "state"), query(rq, "channel"), query(rq, "tenant"),
+		query(rq, "personId"), query(rq, "after"), query(rq, "limit"));
+}
+
+static int create_notice(struct request *rq)
+{
+	return sql_reply(rq, 201, SQL_CREATE_NOTICE, rq->body, rq->caller.subject);
+}
+
+static int show_notice(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_SHOW_NOTICE, path(rq, "noticeId"));
+}
+
+static int read_notice(struct request *rq)
+{
+	if (!sql_done(rq, SQL_READ_NOTICE, path(rq, "noticeId")))
+		return rq->status;
+	return sql_reply(rq, 200, SQL_SHOW_NOTICE, path(rq, "noticeId"));
+}
+
+static int list_templates(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_LIST_TEMPLATES);
+}
+
+static int show_template(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_SHOW_TEMPLATE, path(rq, "templateId"), query(rq, "language"));
+}
+
+static const char *first(const char *one, const char *other)
+{
+	return one ? one : other;
+}
+
+static int preview_template(struct request *rq)
+{
+	json_t *found = sql_row(rq, SQL_SHOW_TEMPLATE, path(rq, "templateId"), query(rq, "language"));
+	const json_t *given = json_at(rq->json, "data");
+	const char *subject, *text, *error = NULL;
+
+	if (!found)
+		return rq->status;
+	given = given ? given : json_at(found, "sample");
+	subject = template_render(rq->arena,
+		first(json_text(rq->json, "subject"), first(json_text(found, "subject"), "")), given, ESCAPE_NONE,
+		&error);
+	if (!subject)
+		return problem(rq, 422, "template-invalid", "subject, %s", error);
+	text = template_render(
+		rq->arena, first(json_text(rq->json, "text"), json_text(found, "text")), given, ESCAPE_NONE, &error);
+	if (!text)
+		return problem(rq, 422, "template-invalid", "text, %s", error);
+	return reply_json(rq, 200,
+		json_make(rq, "{s:s s:s s:s s:s}", "subject", subject, "text", text, "html",
+			shape_html(rq->arena, text), "markdown", shape_markdown(rq->arena, text)));
+}
+
+static const struct operation operations[] = { { "showStatus", show_status }, { "listNotices", list_notices },
+	{ "createNotice", create_notice, .transaction = true }, { "showNotice", show_notice },
+	{ "readNotice", read_notice, .transaction = true }, { "listTemplates", list_templates },
+	{ "showTemplate", show_template }, { "previewTemplate", preview_template }, { 0 } };
+
+static const struct task tasks[] = { { "deliver_app-io", 2, deliver_next }, { "deliver_email", 2, deliver_next },
+	{ 0 } };
+
+static const struct setting settings[] = {
+	{ "PORTICO_SMTP_URL", "smtp://127.0.0.1:25",
+		"SMTP server: smtp://host:port, or smtps:// for TLS from the start" },
+	{ "PORTICO_SMTP_TLS", "required", "required: STARTTLS or no mail; none: a relay on this machine or a test" },
+	{ "PORTICO_SMTP_CA", "",
+		"file with the authorities that sign the server's certificate, when not the system's" },
+	{ "PORTICO_SMTP_USER", "", "user at the SMTP server; empty: none" },
+	{ "PORTICO_SMTP_PASSWORD", "", "password at the SMTP server", .secret = true },
+	{ "PORTICO_APPIO_URL", "https://api.io.pagopa.it/api/v1", "App IO services API" },
+	{ "PORTICO_APPIO_KEYS", "{}", "subscription keys of App IO as a JSON object: tenant and key", .secret = true },
+	{ 0 }
+};
+
+static bool start(const struct service *service)
+{
+	wording_start();
+	for (const struct channel *const *channel = channels; *channel; channel++) {
+		if ((*channel)->start && !(*channel)->start())
+			return false;
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct service service = { .name = "notifications",
+		.operations = operations,
+		.consumers = consumers,
+		.tasks = tasks,
+		.sql = &notifications_sql,
+		.settings = settings,
+		.start = start };
+
+	return service_main(argc, argv, &service);
+}
