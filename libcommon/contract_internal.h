@@ -65,7 +65,11 @@ bool builder_member(struct builder *b, struct located at, const char *key, struc
 bool operation_build(struct builder *b, struct contract_operation *operation, struct located item, struct located at);
 bool operation_security(struct builder *b, struct contract_operation *operation, struct located at);
 
-/* Adds the path of an operation; every operation of one template comes in a row. */
-bool paths_add(struct builder *b, struct located paths, const struct contract_operation *operation);
-/* Two templates that match the same path and of which neither is the more literal one: a sentence (free it), or NULL. */
-char *paths_ambiguity(const char *one, const char *other);
+/* Those of the operation and of its path item; definition gets them with their $ref followed. */
+bool operation_parameters(struct builder *b, struct contract_operation *operation, struct located item,
+	struct located at, json_t *definition);
+bool contract_build(struct builder *b);
+
+void paths_add(struct contract *contract, const struct contract_operation *operation, enum http_method method);
+void paths_finish(struct contract *contract);
+bool paths_ambiguous(const char *one, const char *other);

@@ -19,7 +19,7 @@ enum schema_type {
 	TYPE_OBJECT = 32
 };
 
-struct schema_bounds {                  /* of a length or a count */
+struct schema_bounds { /* of a length or a count */
 	size_t least, most;
 };
 
@@ -28,17 +28,17 @@ struct schema_property {
 	struct schema *schema;
 };
 
-struct schema_list {                    /* of allOf, anyOf, oneOf, in the order of the contract */
+struct schema_list { /* of allOf, anyOf, oneOf, in the order of the contract */
 	struct schema **items;
-	const char **names;             /* how an alternative is called in errors: the last word of its $ref, or its title */
+	const char **names; /* how an alternative is called in errors: the last word of its $ref, or its title */
 	size_t count;
 };
 
-struct schema_discriminator {           /* value of the property → the schema that then holds */
+struct schema_discriminator { /* value of the property → the schema that then holds */
 	const char *property;
 	struct schema_property *mapping;
 	size_t count;
-	bool alternatives;              /* beside oneOf or anyOf, else beside schemas that extend this one by allOf */
+	bool alternatives; /* beside oneOf or anyOf, else beside schemas that extend this one by allOf */
 };
 
 struct schema_pattern {
@@ -49,21 +49,21 @@ struct schema_pattern {
 struct schema {
 	const json_t *definition, *document;
 	struct schema_set *set;
-	enum schema_type type;          /* 0: any */
+	enum schema_type type; /* 0: any */
 	bool nullable, read_only, write_only, unique_items, exclusive_minimum, exclusive_maximum;
 	const json_t *minimum, *maximum, *multiple_of, *options, *fallback;
 	const char *format, *title;
 	struct schema_bounds length, items_count, properties_count;
 	struct schema_pattern *pattern;
 	struct schema *items, *inverse, *additional;
-	bool closed;                    /* additionalProperties: false */
+	bool closed;			    /* additionalProperties: false */
 	struct schema_property *properties; /* sorted by name */
 	size_t property_count;
 	const char **required;
 	size_t required_count;
 	struct schema_list all_of, any_of, one_of;
 	struct schema_discriminator *discriminator;
-	char visit;                     /* of the search for endless references */
+	char visit; /* of the search for endless references */
 };
 
 /* Schemas that refer to each other, compiled once each. */
@@ -71,11 +71,11 @@ struct schema_set {
 	struct arena *arena;
 	schema_resolver *resolve;
 	void *context;
-	void *by_definition;            /* tsearch tree of struct schema */
+	void *by_definition; /* tsearch tree of struct schema */
 	struct schema **list;
 	size_t count, capacity;
 	int depth;
-	char *failure;                  /* the first one, with its place */
+	char *failure; /* the first one, with its place */
 	const json_t *failed_in, *failed_at;
 	const char *failed_key;
 };
@@ -97,7 +97,7 @@ bool schema_compile_discriminator(struct schema *schema, const json_t *argument)
 /* A place in a value: frames on the stack, written out only when there is an error. */
 struct place {
 	const struct place *up;
-	const char *key;                /* NULL: an item, by index */
+	const char *key; /* NULL: an item, by index */
 	size_t index;
 };
 
@@ -107,22 +107,22 @@ char *json_place(const json_t *root, const json_t *node, const char *key);
 
 /* One run of schema_check. A quiet one only wants to know whether there is an error. */
 struct schema_budget {
-	long steps;                     /* what is left: nested alternatives can cost exponentially */
+	long steps; /* what is left: nested alternatives can cost exponentially */
 	pcre2_match_data *match;
 };
 
 struct schema_check {
 	const char *prefix;
-	const char *parameter;          /* set: errors name it, not a pointer */
-	json_t *errors;                 /* NULL: quiet */
+	const char *parameter; /* set: errors name it, not a pointer */
+	json_t *errors;	       /* NULL: quiet */
 	int found;
 	struct schema_budget *budget;
 };
 
 /* What holds for all schemas that apply to one and the same value. */
 struct schema_scope {
-	const struct schema *whole;     /* the outermost of them */
-	bool discriminated;             /* a discriminator has already chosen */
+	const struct schema *whole; /* the outermost of them */
+	bool discriminated;	    /* a discriminator has already chosen */
 };
 
 void schema_run(struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place,
@@ -133,13 +133,20 @@ void schema_error(struct schema_check *c, const struct place *place, const char 
 	__attribute__((format(printf, 4, 5)));
 void schema_run_alternatives(struct schema_check *c, const struct schema *schema, const json_t *value,
 	const struct place *place, struct schema_scope scope);
-void schema_run_number(struct schema_check *c, const struct schema *schema, const json_t *value,
-	const struct place *place);
-void schema_run_string(struct schema_check *c, const struct schema *schema, const json_t *value,
-	const struct place *place);
-/* Does a schema allow values of this kind at all, as far as types tell? */
+/* Without alternatives: the schema that extends this one and that the value names. NULL: an error is noted. */
+const struct schema *schema_choose_heir(
+	struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place);
+bool schema_pattern_matches(struct schema_budget *budget, const struct schema_pattern *pattern, const json_t *string);
+/* Does `type` allow the value? And does anything that applies to it by allOf? */
+bool schema_type_takes(const struct schema *schema, const json_t *value);
 bool schema_takes(const struct schema *schema, const json_t *value);
 const char *schema_type_name(enum schema_type type);
+
+int schema_check_all(struct schema_check *c, const struct schema *schema, const json_t *value);
+
+/* What a parameter of this schema is read as, and what it is when absent: also where allOf states it. */
+enum schema_type schema_text_type(const struct schema *schema);
+const json_t *schema_fallback(const struct schema *schema);
 
 /* Equality as JSON Schema means it: 1 and 1.0 are equal. */
 bool json_same(const json_t *one, const json_t *other);

@@ -1,0 +1,222 @@
+/* One operation from its definition: body, answers, extensions, and what the rest of the program reads off its struct.
+ * Parameters and security have files of their own. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "contract_internal.h"
+
+enum { DEFAULT_MAX_BODY = 64 * 1024, DEFAULT_TIMEOUT = 10, MOST_BODY = 1 << 30, MOST_TIMEOUT = 300 };
+
+static bool read_media_type(struct builder *b, struct located media, const char *name, struct schema **ret_schema)
+{
+	static const char *const known[] = { "schema", "example", "examples", "encoding", NULL };
+	const json_t *schema = json_object_get(media.value, "schema");
+
+	if (!builder_keys(b, media, "the media type", known))
+		return false;
+	if (!schema)
+		return builder_fail(b, media, NULL, "the media type '%s' has no schema", name);
+	return (*ret_schema = builder_schema(b, (struct located){ schema, media.document })) != NULL;
+}
+
+static bool read_body(struct builder *b, struct contract_operation *operation, struct located at)
+{
+	static const char *const known[] = { "description", "content", "required", NULL };
+	struct located body, content;
+	struct contract_body *bodies;
+	const char *name;
+	json_t *media;
+
+	if (!builder_member(b, at, "requestBody", &body))
+		return false;
+	if (!body.value)
+		return true;
+	if (!builder_keys(b, body, "the requestBody", known) || !builder_member(b, body, "content", &content))
+		return false;
+	if (json_object_size(content.value) == 0)
+		return builder_fail(b, body, NULL, "the requestBody has no content");
+	bodies = arena_alloc(b->contract->arena, json_object_size(content.value) * sizeof *bodies);
+	operation->bodies = bodies;
+	operation->body_required = json_is_true(json_object_get(body.value, "required"));
+	operation->max_body = DEFAULT_MAX_BODY;
+	json_object_foreach((json_t *)content.value, name, media)
+	{
+		bodies->media_type = name;
+		if (!strchr(name, '/') || strchr(name, ';'))
+			return builder_fail(b, content, name, "'%s' is not a media type without parameters", name);
+		if (!read_media_type(b, (struct located){ media, content.document }, name, &bodies->schema))
+			return false;
+		bodies++;
+		operation->body_count++;
+	}
+	return true;
+}
+
+static bool read_header(struct builder *b, struct located headers, const char *name)
+{
+	struct located header;
+
+	if (!builder_member(b, headers, name, &header))
+		return false;
+	return builder_schema(b, (struct located){ json_object_get(header.value, "schema"), header.document }) != NULL;
+}
+
+static bool read_response(struct builder *b, struct located at)
+{
+	static const char *const known[] = { "description", "headers", "content", "links", NULL };
+	struct located headers, content;
+	struct schema *schema;
+	const char *name;
+	json_t *member;
+
+	if (!builder_keys(b, at, "the response", known))
+		return false;
+	if (!json_is_string(json_object_get(at.value, "description")))
+		return builder_fail(b, at, NULL, "the response has no description");
+	if (!builder_member(b, at, "headers", &headers) || !builder_member(b, at, "content", &content))
+		return false;
+	json_object_foreach((json_t *)headers.value, name, member) if (!read_header(b, headers, name)) return false;
+	json_object_foreach((json_t *)content.value, name,
+		member) if (!read_media_type(b, (struct located){ member, content.document }, name,
+				    &schema)) return false;
+	return true;
+}
+
+static bool is_status(const char *key)
+{
+	if (strcmp(key, "default") == 0)
+		return true;
+	return strlen(key) == 3 && *key >= '1' && *key <= '5' &&
+	       (strcmp(key + 1, "XX") == 0 || strspn(key + 1, "0123456789") == 2);
+}
+
+/* Checks the answers and puts them, found, into the operation's own definition. */
+static bool read_responses(struct builder *b, struct located at, json_t *definition)
+{
+	struct located responses;
+	json_auto_t *found = json_object();
+	const char *status;
+	json_t *member;
+
+	if (!builder_member(b, at, "responses", &responses))
+		return false;
+	if (json_object_size(responses.value) == 0)
+		return builder_fail(b, at, NULL, "the operation has no responses");
+	json_object_foreach((json_t *)responses.value, status, member)
+	{
+		struct located response;
+
+		if (strncmp(status, "x-", 2) == 0)
+			continue;
+		if (!is_status(status))
+			return builder_fail(b, responses, status, "'%s' is not a status", status);
+		if (!builder_member(b, responses, status, &response) || !read_response(b, response))
+			return false;
+		json_object_set(found, status, (json_t *)response.value);
+	}
+	json_object_set(definition, "responses", found);
+	return true;
+}
+
+static bool read_number(struct builder *b, struct located at, const char *key, long long most, long long *number)
+{
+	const json_t *value = json_object_get(at.value, key);
+
+	if (!value)
+		return true;
+	*number = json_integer_value(value);
+	return (json_is_integer(value) && *number >= 1 && *number <= most) ||
+	       builder_fail(b, at, key, "'%s' must be an integer from 1 to %lld", key, most);
+}
+
+static bool read_limits(struct builder *b, struct contract_operation *operation, struct located at)
+{
+	const json_t *stream = json_object_get(at.value, "x-stream");
+	long long max_body = (long long)operation->max_body, timeout = DEFAULT_TIMEOUT;
+
+	if (stream && !json_is_boolean(stream))
+		return builder_fail(b, at, "x-stream", "'x-stream' must be true or false");
+	if (!operation->body_count && (stream || json_object_get(at.value, "x-max-body")))
+		return builder_fail(b, at, NULL, "x-stream and x-max-body need a requestBody");
+	if (!read_number(b, at, "x-max-body", MOST_BODY, &max_body) ||
+		!read_number(b, at, "x-timeout", MOST_TIMEOUT, &timeout))
+		return false;
+	operation->stream = json_is_true(stream);
+	operation->max_body = (size_t)max_body;
+	operation->timeout = (int)timeout;
+	return true;
+}
+
+static bool is_slug(const char *text)
+{
+	size_t length = text ? strlen(text) : 0;
+
+	return length && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == length && *text != '-' &&
+	       text[length - 1] != '-';
+}
+
+static bool read_problems(struct builder *b, struct contract_operation *operation, struct located at)
+{
+	const json_t *list = json_object_get(at.value, "x-problems");
+	const char **problems = arena_alloc(b->contract->arena, (json_array_size(list) + 1) * sizeof *problems);
+	size_t index;
+	json_t *slug;
+
+	operation->problems = problems;
+	if (list && !json_is_array(list))
+		return builder_fail(b, at, "x-problems", "'x-problems' must be an array of slugs");
+	json_array_foreach(list, index, slug)
+	{
+		problems[index] = json_string_value(slug);
+		if (!is_slug(problems[index]))
+			return builder_fail(
+				b, at, "x-problems", "entry %zu is not a slug (lower-case-with-hyphens)", index + 1);
+	}
+	return true;
+}
+
+static void release_json(void *json)
+{
+	json_decref(json);
+}
+
+bool operation_build(struct builder *b, struct contract_operation *operation, struct located item, struct located at)
+{
+	static const char *const known[] = { "tags", "summary", "description", "externalDocs", "operationId",
+		"parameters", "requestBody", "responses", "deprecated", "security", NULL };
+	json_t *definition = json_copy((json_t *)at.value);
+
+	operation->definition = arena_lease(b->contract->arena, definition, release_json);
+	return builder_keys(b, at, "the operation", known) && operation_security(b, operation, at) &&
+	       operation_parameters(b, operation, item, at, definition) && read_body(b, operation, at) &&
+	       read_responses(b, at, definition) && read_limits(b, operation, at) && read_problems(b, operation, at);
+}
+
+/* type/subtype without parameters; a declared "type/" followed by an asterisk takes all subtypes. */
+static bool takes_type(const char *declared, const char *sent, size_t length)
+{
+	size_t type = strcspn(declared, "/") + 1;
+
+	if (strcmp(declared + type, "*") == 0)
+		return strcmp(declared, "*/*") == 0 || (length > type && strncasecmp(declared, sent, type) == 0);
+	return strlen(declared) == length && strncasecmp(declared, sent, length) == 0;
+}
+
+const struct contract_body *contract_body_for(const struct contract_operation *operation, const char *content_type)
+{
+	const struct contract_body *wide = NULL;
+	size_t length = content_type ? strcspn(content_type, "; \t") : 0;
+
+	for (size_t i = 0; i < operation->body_count && length; i++) {
+		const struct contract_body *body = &operation->bodies[i];
+		bool is_wide = strchr(body->media_type, '*') != NULL;
+
+		if (!takes_type(body->media_type, content_type, length))
+			continue;
+		if (!is_wide)
+			return body;
+		if (!wide || strlen(body->media_type) > strlen(wide->media_type)) /* image rather than anything */
+			wide = body;
+	}
+	return wide;
+}

@@ -1,0 +1,79 @@
+/* JSON pointers (RFC 6901): how a place in a document is written, and where a node of a document is. Found by looking
+ * for it, since it is only asked when something is wrong. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "schema_internal.h"
+#include "scope.h"
+
+enum { MAX_VISITS = 1000000 }; /* aliases can make a small document into a huge tree */
+
+static void put_token(FILE *out, const char *token)
+{
+	fputc('/', out);
+	for (; *token; token++) {
+		if (*token == '~')
+			fputs("~0", out);
+		else if (*token == '/')
+			fputs("~1", out);
+		else
+			fputc(*token, out);
+	}
+}
+
+void json_pointer_put(FILE *out, const struct place *place)
+{
+	if (!place)
+		return;
+	json_pointer_put(out, place->up);
+	if (place->key)
+		put_token(out, place->key);
+	else
+		fprintf(out, "/%zu", place->index);
+}
+
+static bool find(const json_t *here, const json_t *node, const struct place *place, FILE *out, int *visits)
+{
+	const char *key;
+	json_t *member;
+	size_t index;
+
+	if (here == node) {
+		json_pointer_put(out, place);
+		return true;
+	}
+	if (++*visits > MAX_VISITS)
+		return false;
+	json_object_foreach((json_t *)here, key, member)
+	{
+		struct place at = { .up = place, .key = key };
+
+		if (find(member, node, &at, out, visits))
+			return true;
+	}
+	json_array_foreach(here, index, member)
+	{
+		struct place at = { .up = place, .index = index };
+
+		if (find(member, node, &at, out, visits))
+			return true;
+	}
+	return false;
+}
+
+char *json_place(const json_t *root, const json_t *node, const char *key)
+{
+	char *text = NULL;
+	size_t size;
+	int visits = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	if (!find(root, node, NULL, out, &visits))
+		fputs("…", out);
+	if (key)
+		put_token(out, key);
+	fclose(out);
+	return text;
+}
