@@ -18,21 +18,31 @@ class Right:
     options: dict
     secret: Optional[str] = None            # a text that the answer shows to the caller and to no stranger
     names: Optional[str] = None             # the id of something of the caller's that the request names
+    attempt: Optional[dict] = None          # what a stranger sends instead, to get at the caller through it
     bystander: Optional[Callable[[], Any]] = None   # what must be the same after the strangers' attempts
 
     def send(self, caller):
         return caller.send(self.method, self.path, **self.options)
 
+    def attack(self, stranger):
+        return stranger.send(self.method, self.path, **(self.attempt or self.options))
+
 
 class World:
-    def __init__(self, stack, citizen, operator, partner, anonymous, mint):
-        self.stack, self.citizen, self.operator, self.partner, self.anonymous, self.mint = \
-            stack, citizen, operator, partner, anonymous, mint
+    def __init__(self, mint, pagopa, citizen, operator, partner, anonymous):
+        self.mint, self.pagopa, self.citizen, self.operator, self.partner, self.anonymous = \
+            mint, pagopa, citizen, operator, partner, anonymous
         self.anna, self.paolo = citizen("Anna Bianchi"), citizen("Paolo Greco")
         self.chiara, self.roberto = operator("c_a944", "mobilita"), operator("c_a944", "tributi")
         self.elena, self.grazia = operator("c_a944"), operator("c_a662")
         self.nicola = operator("c_a662", "mobilita")
         self.refezione, self.acquedotto = partner("refezione"), partner("acquedotto")
+
+    def appointment(self):
+        """A place that Anna holds; she gives her others back first, because a person holds at most five."""
+        for held in self.anna.get("/booking/v1/appointments", params={"state": "held"}, expect=200).json()["items"]:
+            self.anna.post(f"/booking/v1/appointments/{held['id']}/cancellation", expect=200)
+        return portico.hold(self.anna)
 
     def strangers(self):
         """Nobody of these may see what is Anna's with Bologna. They hold every scope of their kind."""
@@ -52,7 +62,7 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(stack, citizen, operator, partner, anonymous):
+def world(stack, pagopa, citizen, operator, partner, anonymous):
     mint = Mint(stack)
-    yield World(stack, citizen, operator, partner, anonymous, mint)
+    yield World(mint, pagopa, citizen, operator, partner, anonymous)
     mint.close()

@@ -194,3 +194,132 @@ def protocol_annulRegistration(w):
     made = portico.registration(w.chiara)
     return Right(w.chiara, "POST", f"/protocol/v1/registrations/{made['id']}/annulment",
                  {"json": {"reason": "registrata due volte per errore"}}, names=made["id"])
+
+
+# ---- dossier
+
+@recipe
+def dossier_showServiceForm(w):
+    wanted = portico.service(w.anna, "passo-carraio")
+    return Right(w.anna, "GET", f"/dossier/v1/services/{wanted['id']}/form", {}, secret=w.anna.person["fiscal code"])
+
+
+@recipe
+def dossier_listPractices(w):
+    return Right(w.anna, "GET", "/dossier/v1/practices", {"params": {"limit": 100}}, secret=portico.draft(w.anna)["id"])
+
+
+@recipe
+def dossier_createPractice(w):
+    wanted = portico.service(w.anna, "passo-carraio")
+    return Right(w.anna, "POST", "/dossier/v1/practices", {"json": {"serviceId": wanted["id"]}})
+
+
+def of_practice(method, step="", state=portico.draft, caller="anna", **options):
+    """An operation on one practice, which Anna has in that state."""
+    def make(w):
+        practice = state(w.anna) if state is portico.draft else state(w)
+        shown = step == ""
+        return Right(getattr(w, caller), method, f"/dossier/v1/practices/{practice['id']}{step}", options,
+                     secret=practice["id"] if shown and method != "DELETE" else None, names=practice["id"])
+    return make
+
+
+def reviewed(w):
+    return portico.in_review(w.anna, w.pagopa)
+
+
+def asked_for_more(w):
+    practice = reviewed(w)
+    portico.act(w.chiara, practice, "integration-requests", {"text": "Manca la firma.", "termDays": 15}, expect=201)
+    return practice
+
+
+def submitted(w):
+    practice = portico.draft(w.anna)
+    portico.act(w.anna, practice, "submission")
+    return practice
+
+
+RECIPES |= {
+    "dossier.showPractice": of_practice("GET", state=reviewed),
+    "dossier.updatePractice": of_practice("PATCH", json={"data": {"note": "ai miei vicini va bene"}}, headers=portico.MERGE_PATCH),
+    "dossier.deletePractice": of_practice("DELETE"),
+    "dossier.submitPractice": of_practice("POST", "/submission"),
+    "dossier.withdrawPractice": of_practice("POST", "/withdrawal", submitted, json={"reason": "non serve più"}),
+    "dossier.assignPractice": of_practice("POST", "/assignment", submitted, caller="chiara", json={}),
+    "dossier.requestIntegration": of_practice("POST", "/integration-requests", reviewed, caller="chiara",
+                                              json={"text": "Manca la firma.", "termDays": 15}),
+    "dossier.answerIntegration": of_practice("POST", "/integrations", asked_for_more, json={"text": "Ecco."}),
+    "dossier.approvePractice": of_practice("POST", "/approval", reviewed, caller="chiara", json={}),
+    "dossier.rejectPractice": of_practice("POST", "/rejection", reviewed, caller="chiara", json={"reason": "troppo vicino all'incrocio"}),
+    "dossier.addDocument": of_practice("POST", "/documents", data=portico.PDF, params={"name": "pianta.pdf"},
+                                       headers={"Content-Type": "application/pdf"}),
+    "dossier.postMessage": of_practice("POST", "/messages", submitted, json={"text": "Quando verrà il sopralluogo?"}),
+}
+
+
+@recipe
+def dossier_listMessages(w):
+    practice = submitted(w)
+    message = portico.act(w.anna, practice, "messages", {"text": "Quando verrà il sopralluogo?"}, expect=201)
+    return Right(w.anna, "GET", f"/dossier/v1/practices/{practice['id']}/messages", {}, secret=message["id"], names=practice["id"])
+
+
+@recipe
+def dossier_showDocument(w):
+    document = portico.attach(w.anna, portico.draft(w.anna))
+    return Right(w.anna, "GET", f"/dossier/v1/documents/{document['id']}", {}, secret=document["sha256"], names=document["id"])
+
+
+@recipe
+def dossier_downloadDocument(w):
+    document = portico.attach(w.anna, portico.draft(w.anna), content=portico.PDF + b"% nobody else's business")
+    return Right(w.anna, "GET", f"/dossier/v1/documents/{document['id']}/content", {}, secret="nobody else's business",
+                 names=document["id"])
+
+
+@recipe
+def dossier_deleteDocument(w):
+    document = portico.attach(w.anna, portico.draft(w.anna))
+    return Right(w.anna, "DELETE", f"/dossier/v1/documents/{document['id']}", {}, names=document["id"])
+
+
+@recipe
+def dossier_showDossier(w):
+    return Right(w.anna, "GET", "/dossier/v1/me", {}, secret=portico.draft(w.anna)["id"])
+
+
+# ---- booking
+
+@recipe
+def booking_listAppointments(w):
+    return Right(w.anna, "GET", "/booking/v1/appointments", {"params": {"limit": 100}}, secret=w.appointment()["id"])
+
+
+@recipe
+def booking_createAppointment(w):
+    w.appointment()
+    return Right(w.anna, "POST", "/booking/v1/appointments", {"json": portico.new_appointment(w.anna)},
+                 attempt={"json": portico.new_appointment(w.anna, personId=w.anna.sub)},
+                 bystander=lambda: w.anna.get("/booking/v1/appointments?limit=100").json())
+
+
+@recipe
+def booking_readAppointment(w):
+    made = w.appointment()
+    return Right(w.anna, "GET", f"/booking/v1/appointments/{made['id']}", {}, secret=made["code"], names=made["id"])
+
+
+def of_appointment(step, body=lambda w: None):
+    def make(w):
+        made = w.appointment()
+        return Right(w.anna, "POST", f"/booking/v1/appointments/{made['id']}/{step}", {"json": body(w)}, names=made["id"])
+    return make
+
+
+RECIPES |= {
+    "booking.confirmAppointment": of_appointment("confirmation"),
+    "booking.cancelAppointment": of_appointment("cancellation"),
+    "booking.moveAppointment": of_appointment("move", lambda w: {"startsAt": portico.new_appointment(w.anna)["startsAt"]}),
+}

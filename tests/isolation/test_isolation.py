@@ -46,7 +46,7 @@ def test_isolation(operation, world):
 
 def must_not_reach(request, stranger):
     """What the request names is not there for a stranger; a list or a search is, without what is another's."""
-    answer = request.send(stranger)
+    answer = request.attack(stranger)
     if request.names:
         assert answer.status_code in (403, 404, 422), f"{stranger.name}: {answer.status_code} {answer.text[:500]}"
     if request.secret and request.secret != request.names:
