@@ -5,9 +5,11 @@ make_secrets() {         # once, readable by their owner only
 	local name
 	mkdir -p "$secrets"
 	chmod 0700 "$secrets"
-	for name in caller-key identity-key-secret station-key appio-key; do
+	for name in caller-key identity-key-secret station-key checkout-key; do
 		[ -s "$secrets/$name" ] || (umask 077 && openssl rand -hex 32 >"$secrets/$name")
 	done
+	[ -s "$secrets/appio-keys" ] || (umask 077 &&
+		printf '{"c_a944": "%s", "c_a662": "%s"}\n' "$(openssl rand -hex 16)" "$(openssl rand -hex 16)" >"$secrets/appio-keys")
 }
 
 address() {
@@ -36,6 +38,13 @@ every_setting() {        # every_setting NAME
 		PORTICO_AUDIENCE=portico
 		PORTICO_JWKS_URL=$(address identity)/identity/v1/jwks.json
 		PORTICO_SPOOL=$state/spool
+		PORTICO_SMTP_URL=smtp://127.0.0.1:$(port smtp)
+		PORTICO_SMTP_TLS=none
+		PORTICO_APPIO_URL=$(address appio)/api/v1
+		PORTICO_APPIO_KEYS_FILE=$secrets/appio-keys
+		PORTICO_STATION_KEY_FILE=$secrets/station-key
+		PORTICO_CHECKOUT_URL=$(address pagopa)/checkout/ec/v1
+		PORTICO_CHECKOUT_KEY_FILE=$secrets/checkout-key
 	END
 	cat "$state/settings"
 }
