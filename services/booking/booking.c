@@ -8,9 +8,9 @@ static int list_offices(struct request *rq)
 	return sql_reply(rq, 200, SQL_LIST_OFFICES, query(rq, "tenant"), query(rq, "limit"), query(rq, "after"));
 }
 
-static int read_office(struct request *rq)
+static int show_office(struct request *rq)
 {
-	return sql_reply(rq, 200, SQL_READ_OFFICE, path(rq, "officeId"));
+	return sql_reply(rq, 200, SQL_SHOW_OFFICE, path(rq, "officeId"));
 }
 
 static int list_agendas(struct request *rq)
@@ -35,9 +35,9 @@ static int create_appointment(struct request *rq)
 	return sql_reply(rq, 201, SQL_CREATE_APPOINTMENT, rq->body, rq->caller.subject);
 }
 
-static int read_appointment(struct request *rq)
+static int show_appointment(struct request *rq)
 {
-	return sql_reply(rq, 200, SQL_READ_APPOINTMENT, path(rq, "appointmentId"));
+	return sql_reply(rq, 200, SQL_SHOW_APPOINTMENT, path(rq, "appointmentId"));
 }
 
 static int confirm_appointment(struct request *rq)
@@ -68,12 +68,12 @@ static int expire_holds(struct request *rq)
 static const struct operation operations[] = {
 	{ "showStatus", show_status },
 	{ "listOffices", list_offices },
-	{ "readOffice", read_office },
+	{ "showOffice", show_office },
 	{ "listAgendas", list_agendas },
 	{ "listSlots", list_slots },
 	{ "listAppointments", list_appointments },
 	{ "createAppointment", create_appointment },
-	{ "readAppointment", read_appointment },
+	{ "showAppointment", show_appointment },
 	{ "confirmAppointment", confirm_appointment },
 	{ "cancelAppointment", cancel_appointment },
 	{ "moveAppointment", move_appointment },

@@ -25,9 +25,9 @@ static int create_registration(struct request *rq)
 	return sql_reply(rq, 201, SQL_CREATE_REGISTRATION, rq->body, author(rq), NULL);
 }
 
-static int read_registration(struct request *rq)
+static int show_registration(struct request *rq)
 {
-	return sql_reply(rq, 200, SQL_READ_REGISTRATION, path(rq, "registrationId"));
+	return sql_reply(rq, 200, SQL_SHOW_REGISTRATION, path(rq, "registrationId"));
 }
 
 static int annul_registration(struct request *rq)
@@ -40,7 +40,7 @@ static const struct operation operations[] = {
 	{ "listRegisters", list_registers },
 	{ "listRegistrations", list_registrations },
 	{ "createRegistration", create_registration },
-	{ "readRegistration", read_registration },
+	{ "showRegistration", show_registration },
 	{ "annulRegistration", annul_registration },
 	{ 0 },
 };

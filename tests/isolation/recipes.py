@@ -184,7 +184,7 @@ def protocol_createRegistration(w):
 
 
 @recipe
-def protocol_readRegistration(w):
+def protocol_showRegistration(w):
     made = portico.registration(w.chiara)
     return Right(w.chiara, "GET", f"/protocol/v1/registrations/{made['id']}", {}, secret=made["id"], names=made["id"])
 
@@ -306,7 +306,7 @@ def booking_createAppointment(w):
 
 
 @recipe
-def booking_readAppointment(w):
+def booking_showAppointment(w):
     made = w.appointment()
     return Right(w.anna, "GET", f"/booking/v1/appointments/{made['id']}", {}, secret=made["code"], names=made["id"])
 
