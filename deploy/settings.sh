@@ -45,6 +45,10 @@ every_setting() {        # every_setting NAME
 		PORTICO_STATION_KEY_FILE=$secrets/station-key
 		PORTICO_CHECKOUT_URL=$(address pagopa)/checkout/ec/v1
 		PORTICO_CHECKOUT_KEY_FILE=$secrets/checkout-key
+		PORTICO_KEY_SECRET_FILE=$secrets/identity-key-secret
+		PORTICO_PUBLIC_URL=$(address "$1")
+		PORTICO_STATION_URL=$(address gateway)/payments/v1/pagopa/node
+		PORTICO_JOURNAL=$state/$1.journal
 	END
 	cat "$state/settings"
 }

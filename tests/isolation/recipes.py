@@ -103,13 +103,13 @@ def payments_cancelPosition(w):
 
 @recipe
 def payments_showPositionReceipt(w):
-    position = portico.paid_position(w, w.roberto, w.anna)
+    position = portico.paid_position(w.pagopa, w.roberto, w.anna)
     return Right(w.anna, "GET", f"/payments/v1/positions/{position['id']}/receipt", {}, secret=position["id"], names=position["id"])
 
 
 @recipe
 def payments_listReceipts(w):
-    position = portico.paid_position(w, w.roberto, w.anna)
+    position = portico.paid_position(w.pagopa, w.roberto, w.anna)
     return Right(w.roberto, "GET", "/payments/v1/receipts", {"params": {"limit": 100}}, secret=position["noticeNumber"])
 
 

@@ -49,6 +49,13 @@ def position(operator, debtor, **more):
     return operator.post("/payments/v1/positions", new_position(debtor, **more), expect=201).json()
 
 
+def paid_position(pagopa, operator, debtor):
+    """A position with its receipt."""
+    made = position(operator, debtor)
+    pagopa.pay(debtor, made)
+    return eventually(lambda: debtor.get(f"/payments/v1/positions/{made['id']}", expect=200).json()["state"] == "paid" and made)
+
+
 def new_checkout(position):
     return {"positionIds": [position["id"]], "returnUrls": {
         "ok": "https://area.example/ok", "cancel": "https://area.example/no", "error": "https://area.example/error"}}
