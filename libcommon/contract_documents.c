@@ -114,52 +114,6 @@ char *documents_place(const struct documents *documents, const json_t *root, con
 	return place;
 }
 
-/* One %XX of a URI fragment or one ~0, ~1 of a JSON pointer in place of its escape. */
-static void unescape(char *text, char mark)
-{
-	char *to = text;
-
-	for (const char *from = text; *from; from++, to++) {
-		unsigned code;
-
-		*to = *from;
-		if (*from != mark)
-			continue;
-		if (mark == '~' && (from[1] == '0' || from[1] == '1'))
-			*to = *++from == '0' ? '~' : '/';
-		else if (mark == '%' && sscanf(from + 1, "%2x", &code) == 1 && code &&
-			 strspn(from + 1, HEX_DIGITS) >= 2) {
-			*to = (char)code;
-			from += 2;
-		}
-	}
-	*to = '\0';
-}
-
-/* The node that a JSON pointer names, NULL when there is none. The pointer is used up. */
-static const json_t *follow_pointer(const json_t *root, char *pointer)
-{
-	const json_t *node = root;
-	char *token, *rest = pointer;
-
-	unescape(pointer, '%');
-	if (*pointer == '\0')
-		return root;
-	if (*pointer != '/')
-		return NULL;
-	rest++;
-	while (node && (token = strsep(&rest, "/"))) {
-		unescape(token, '~');
-		if (json_is_array(node))
-			node = *token && token[strspn(token, "0123456789")] == '\0' && strlen(token) < 10
-				       ? json_array_get(node, (size_t)atoi(token))
-				       : NULL;
-		else
-			node = json_object_get(node, token);
-	}
-	return node;
-}
-
 static const json_t *open_relative(struct documents *documents, const char *file, const json_t *holder)
 {
 	const struct document *from = document_of(documents, holder);
@@ -189,5 +143,5 @@ const json_t *documents_resolve(void *context, const char *ref, const json_t *ho
 	if (fragment)
 		*fragment++ = '\0';
 	*document = *copy ? open_relative(documents, copy, holder) : holder;
-	return *document ? follow_pointer(*document, fragment ? fragment : copy + strlen(copy)) : NULL;
+	return *document ? json_pointer_get(*document, fragment ? fragment : "") : NULL;
 }

@@ -9,8 +9,6 @@
 #include "schema_internal.h"
 #include "scope.h"
 
-#define HEX_DIGITS "0123456789abcdefABCDEF"
-
 /* NULL and *ret_error ("line 3, column 7: …", free it) when the text is not YAML 1.2 that JSON can hold. */
 json_t *contract_yaml_parse(const char *text, size_t length, char **ret_error);
 

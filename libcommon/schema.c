@@ -1,5 +1,5 @@
-/* Schemas as a set: made, compiled from a root, finished, given back. What a keyword means is in schema_compile.c, how
- * a value is checked in schema_check.c. */
+/* Schemas as a set: made, compiled from a root once each, finished, given back. What a keyword means is in
+ * schema_compile.c, how a value is checked in schema_check.c. */
 #include <search.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -43,6 +43,96 @@ bool schema_fail(struct schema_set *set, const struct schema *schema, const char
 	set->failed_at = schema->definition;
 	set->failed_key = key ? arena_strdup(set->arena, key) : NULL;
 	return false;
+}
+
+const json_t *schema_resolve(struct schema_set *set, const char *ref, const json_t **document)
+{
+	if (*ref == '#')
+		return json_pointer_get(*document, ref + 1);
+	return set->resolve ? set->resolve(set->context, ref, *document, document) : NULL;
+}
+
+static int by_definition(const void *one, const void *other)
+{
+	const struct schema *a = one, *b = other;
+
+	return (a->definition > b->definition) - (a->definition < b->definition);
+}
+
+const json_t *schema_follow(struct schema_set *set, const json_t *definition, const json_t **document)
+{
+	for (int hops = 0; hops < 16; hops++) {
+		const json_t *reference = json_object_get(definition, "$ref"), *target_document = *document;
+		const struct schema here = { .definition = definition, .document = *document };
+		const json_t *target = NULL;
+
+		if (!reference)
+			return definition;
+		if (json_object_size(definition) > 1) {
+			schema_fail(set, &here, NULL, "a $ref stands alone: what is beside it would be ignored");
+			return NULL;
+		}
+		if (json_is_string(reference))
+			target = schema_resolve(set, json_string_value(reference), &target_document);
+		if (!target) {
+			schema_fail(set, &here, "$ref", "$ref '%s' points at nothing",
+				json_is_string(reference) ? json_string_value(reference) : "(not a string)");
+			return NULL;
+		}
+		definition = target;
+		*document = target_document;
+	}
+	schema_fail(set, &(struct schema){ .definition = definition, .document = *document }, NULL,
+		"the chain of $ref has no end");
+	return NULL;
+}
+
+static struct schema *add(struct schema_set *set, const json_t *definition, const json_t *document)
+{
+	struct schema *schema = arena_alloc(set->arena, sizeof *schema);
+
+	*schema = (struct schema){ .definition = definition,
+		.document = document,
+		.set = set,
+		.length.most = SIZE_MAX,
+		.items_count.most = SIZE_MAX,
+		.properties_count.most = SIZE_MAX };
+	if (set->count == set->capacity) {
+		set->capacity = set->capacity * 2 + 64;
+		if (!(set->list = reallocarray(set->list, set->capacity, sizeof *set->list)))
+			abort();
+	}
+	set->list[set->count++] = schema;
+	if (!tsearch(schema, &set->by_definition, by_definition))
+		abort();
+	return schema;
+}
+
+struct schema *schema_compile(struct schema_set *set, const json_t *definition, const json_t *document)
+{
+	struct schema here = { .definition = definition, .document = document };
+	struct schema *schema;
+	void *known;
+	bool good;
+
+	if (!json_is_object(definition)) {
+		schema_fail(set, &here, NULL, "a schema must be an object");
+		return NULL;
+	}
+	if (!(here.definition = schema_follow(set, definition, &here.document)))
+		return NULL;
+	if ((known = tfind(&here, &set->by_definition, by_definition)))
+		return *(struct schema **)known;
+	if (!json_is_object(here.definition) || ++set->depth > SCHEMA_MAX_DEPTH) {
+		schema_fail(set, &here, NULL,
+			json_is_object(here.definition) ? "schemas are nested too deeply"
+							: "a schema must be an object");
+		return NULL;
+	}
+	schema = add(set, here.definition, here.document);
+	good = schema_compile_keywords(schema);
+	set->depth--;
+	return good ? schema : NULL;
 }
 
 /* A reference that leads back to its own schema without going into a member or an item could be followed for ever. */

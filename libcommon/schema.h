@@ -6,7 +6,8 @@
 
 struct schema;
 
-/* Finds what a $ref points at, in the document that holds it; NULL when it dangles. *document is then the document found. */
+/* Finds what a $ref to another document points at, from the document that holds it; NULL when it dangles. *document is then
+ * the document found. A local "#/…" is looked up without it, so a schema that has no other may leave it NULL. */
 typedef const json_t *schema_resolver(void *context, const char *ref, const json_t *holder, const json_t **document);
 
 /* Compiles a schema object. document is the root that a local "#/…" is looked up in. On failure NULL and *ret_error says

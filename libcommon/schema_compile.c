@@ -1,19 +1,11 @@
 /* From a schema object to struct schema: one function a keyword, in one table. What the table does not have is an
  * error, since a keyword that is silently ignored is a check that silently does not happen. */
 #include <limits.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include "schema_internal.h"
 
 typedef bool keyword_compiler(struct schema *schema, const char *key, const json_t *argument);
-
-static int by_definition(const void *one, const void *other)
-{
-	const struct schema *a = one, *b = other;
-
-	return (a->definition > b->definition) - (a->definition < b->definition);
-}
 
 static bool wrong(struct schema *schema, const char *key, const char *expected)
 {
@@ -326,8 +318,10 @@ static bool check_sense(struct schema *schema)
 	       check_bounds(schema, schema->properties_count, "number of properties");
 }
 
-static bool compile_keywords(struct schema *schema)
+bool schema_compile_keywords(struct schema *schema)
 {
+	if (!check_keys(schema))
+		return false;
 	for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
 		const json_t *argument = json_object_get(schema->definition, keywords[i].key);
 
@@ -335,80 +329,4 @@ static bool compile_keywords(struct schema *schema)
 			return false;
 	}
 	return check_sense(schema);
-}
-
-const json_t *schema_follow(struct schema_set *set, const json_t *definition, const json_t **document)
-{
-	for (int hops = 0; hops < 16; hops++) {
-		const json_t *reference = json_object_get(definition, "$ref"), *target_document = *document;
-		const struct schema here = { .definition = definition, .document = *document };
-		const json_t *target = NULL;
-
-		if (!reference)
-			return definition;
-		if (json_object_size(definition) > 1) {
-			schema_fail(set, &here, NULL, "a $ref stands alone: what is beside it would be ignored");
-			return NULL;
-		}
-		if (json_is_string(reference) && set->resolve)
-			target = set->resolve(set->context, json_string_value(reference), *document, &target_document);
-		if (!target) {
-			schema_fail(set, &here, "$ref", "$ref '%s' points at nothing",
-				json_is_string(reference) ? json_string_value(reference) : "(not a string)");
-			return NULL;
-		}
-		definition = target;
-		*document = target_document;
-	}
-	schema_fail(set, &(struct schema){ .definition = definition, .document = *document }, NULL,
-		"the chain of $ref has no end");
-	return NULL;
-}
-
-static struct schema *add(struct schema_set *set, const json_t *definition, const json_t *document)
-{
-	struct schema *schema = arena_alloc(set->arena, sizeof *schema);
-
-	*schema = (struct schema){ .definition = definition,
-		.document = document,
-		.set = set,
-		.length.most = SIZE_MAX,
-		.items_count.most = SIZE_MAX,
-		.properties_count.most = SIZE_MAX };
-	if (set->count == set->capacity) {
-		set->capacity = set->capacity * 2 + 64;
-		if (!(set->list = reallocarray(set->list, set->capacity, sizeof *set->list)))
-			abort();
-	}
-	set->list[set->count++] = schema;
-	if (!tsearch(schema, &set->by_definition, by_definition))
-		abort();
-	return schema;
-}
-
-struct schema *schema_compile(struct schema_set *set, const json_t *definition, const json_t *document)
-{
-	struct schema here = { .definition = definition, .document = document };
-	struct schema *schema;
-	void *known;
-	bool good;
-
-	if (!json_is_object(definition)) {
-		schema_fail(set, &here, NULL, "a schema must be an object");
-		return NULL;
-	}
-	if (!(here.definition = schema_follow(set, definition, &here.document)))
-		return NULL;
-	if ((known = tfind(&here, &set->by_definition, by_definition)))
-		return *(struct schema **)known;
-	if (!json_is_object(here.definition) || ++set->depth > SCHEMA_MAX_DEPTH) {
-		schema_fail(set, &here, NULL,
-			json_is_object(here.definition) ? "schemas are nested too deeply"
-							: "a schema must be an object");
-		return NULL;
-	}
-	schema = add(set, here.definition, here.document);
-	good = check_keys(schema) && compile_keywords(schema);
-	set->depth--;
-	return good ? schema : NULL;
 }

@@ -57,8 +57,8 @@ static bool add_explicit(struct schema *schema, struct schema_discriminator *d, 
 
 	if (ref && !strpbrk(ref, "#/"))
 		ref = arena_printf(set->arena, "#/components/schemas/%s", ref);
-	if (ref && set->resolve)
-		target = set->resolve(set->context, ref, schema->document, &document);
+	if (ref)
+		target = schema_resolve(set, ref, &document);
 	if (!target)
 		return schema_fail(set, schema, "discriminator", "the mapping of '%s' points at nothing", value);
 	if (!(chosen = schema_compile(set, target, document)))

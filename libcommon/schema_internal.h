@@ -91,6 +91,10 @@ bool schema_fail(struct schema_set *set, const struct schema *schema, const char
 /* Follows $ref to its end. NULL: dangling or a circle; the failure is kept. */
 const json_t *schema_follow(struct schema_set *set, const json_t *definition, const json_t **document);
 
+/* What one $ref points at: here, or by the resolver in another file; *document is then that file. */
+const json_t *schema_resolve(struct schema_set *set, const char *ref, const json_t **document);
+
+bool schema_compile_keywords(struct schema *schema);
 bool schema_compile_pattern(struct schema *schema, const char *source);
 bool schema_compile_discriminator(struct schema *schema, const json_t *argument);
 
@@ -102,6 +106,8 @@ struct place {
 };
 
 void json_pointer_put(FILE *out, const struct place *place);
+/* The node that a pointer names, as the fragment of a URI; NULL when there is none. */
+const json_t *json_pointer_get(const json_t *root, const char *pointer);
 /* The pointer of a node (or of its member key) in the tree of root. The caller owns it. */
 char *json_place(const json_t *root, const json_t *node, const char *key);
 
