@@ -1,0 +1,1 @@
+SELECT add_signing_key($1, $2::jsonb, $3)

@@ -1,0 +1,1 @@
+SELECT authenticate_client($1, $2)

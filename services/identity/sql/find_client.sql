@@ -1,0 +1,1 @@
+SELECT find_client($1)

@@ -1,0 +1,1 @@
+SELECT inspect_refresh($1, $2)

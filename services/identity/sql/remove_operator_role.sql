@@ -1,0 +1,1 @@
+SELECT remove_operator_role($1::uuid, $2)

@@ -1,0 +1,1 @@
+SELECT revoke_token($1, $2::uuid, $3)

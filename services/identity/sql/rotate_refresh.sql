@@ -1,0 +1,1 @@
+SELECT rotate_refresh($1, $2, $3, $4)

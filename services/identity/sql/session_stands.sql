@@ -1,0 +1,1 @@
+SELECT session_stands($1::uuid)

@@ -1,0 +1,1 @@
+SELECT show_demo_login($1, $2)

@@ -1,0 +1,1 @@
+SELECT person_for_service($1::uuid, $2)

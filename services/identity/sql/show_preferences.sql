@@ -1,0 +1,2 @@
+SELECT preferences_json(p), format('"%s"', p.version) AS etag
+FROM persons p WHERE p.id = app_subject()
