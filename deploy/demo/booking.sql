@@ -26,9 +26,9 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET title = excluded.title, services = exc
 
 -- Mornings from Monday to Friday, and the afternoons of Tuesday and Thursday.
 INSERT INTO opening_hours (tenant_id, agenda_id, weekday, opens, closes)
-SELECT a.tenant_id, a.id, weekday, '08:30', '12:30' FROM agendas a, generate_series(1, 5) AS weekday
+SELECT a.tenant_id, a.id, weekday, time '08:30', time '12:30' FROM agendas a, generate_series(1, 5) AS weekday
 UNION ALL
-SELECT a.tenant_id, a.id, weekday, '15:00', '17:00' FROM agendas a, unnest(ARRAY[2, 4]) AS weekday
+SELECT a.tenant_id, a.id, weekday, time '15:00', time '17:00' FROM agendas a, unnest(ARRAY[2, 4]) AS weekday
 ON CONFLICT DO NOTHING;
 
 -- Holidays by law (L. 260/1949 and later), and the patron saint of each city.

@@ -59,12 +59,12 @@ CREATE TRIGGER keep_slot_length BEFORE UPDATE ON agendas FOR EACH ROW EXECUTE FU
 -- When the slots of the days from first to last begin. Hours are local, so they stay the same on the clock across summer time.
 CREATE FUNCTION agenda_slots(agenda agendas, first date, last date) RETURNS SETOF timestamptz LANGUAGE sql STABLE AS $$
 	SELECT slot AT TIME ZONE 'Europe/Rome'
-	FROM generate_series(first::timestamp, last::timestamp, interval '1 day') AS day
-	JOIN opening_hours h ON h.tenant_id = agenda.tenant_id AND h.agenda_id = agenda.id AND h.weekday = extract(isodow FROM day)
-	CROSS JOIN LATERAL generate_series(day + h.opens, day + h.closes - make_interval(mins => agenda.slot_minutes),
+	FROM generate_series(first::timestamp, last::timestamp, interval '1 day') AS local_day
+	JOIN opening_hours h ON h.tenant_id = agenda.tenant_id AND h.agenda_id = agenda.id AND h.weekday = extract(isodow FROM local_day)
+	CROSS JOIN LATERAL generate_series(local_day + h.opens, local_day + h.closes - make_interval(mins => agenda.slot_minutes),
 		make_interval(mins => agenda.slot_minutes)) AS slot
 	WHERE NOT EXISTS (SELECT FROM closed_days c WHERE c.tenant_id = agenda.tenant_id AND c.office_id = agenda.office_id
-		AND c.day = day::date)
+		AND c.day = local_day::date)
 	ORDER BY 1
 $$;
 
