@@ -178,17 +178,17 @@ DECLARE
 	top bigint;
 	given bigint;
 BEGIN
-	SELECT greatest(l.position, last) INTO top FROM event_log l FOR UPDATE;
-	WITH waiting AS (
-		SELECT tenant_id, id, row_number() OVER (ORDER BY arrival) AS place
-		FROM (SELECT tenant_id, id, arrival FROM outbox WHERE position IS NULL ORDER BY arrival LIMIT size) w
-	), numbered AS (
-		UPDATE outbox o SET position = top + place FROM waiting w
-		WHERE o.tenant_id = w.tenant_id AND o.id = w.id
-		RETURNING 1
-	)
-	SELECT count(*) INTO given FROM numbered;
-	IF given > 0 THEN
+	IF EXISTS (SELECT FROM outbox WHERE position IS NULL) THEN
+		SELECT greatest(l.position, last) INTO top FROM event_log l FOR UPDATE;
+		WITH waiting AS (
+			SELECT tenant_id, id, row_number() OVER (ORDER BY arrival) AS place
+			FROM (SELECT tenant_id, id, arrival FROM outbox WHERE position IS NULL ORDER BY arrival LIMIT size) w
+		), numbered AS (
+			UPDATE outbox o SET position = top + place FROM waiting w
+			WHERE o.tenant_id = w.tenant_id AND o.id = w.id
+			RETURNING 1
+		)
+		SELECT count(*) INTO given FROM numbered;
 		UPDATE event_log l SET position = top + given;
 	END IF;
 	RETURN QUERY

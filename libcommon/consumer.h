@@ -1,0 +1,11 @@
+/* Events in: one reader for all the streams that a service consumes, and lanes that run the handlers. */
+#pragma once
+#include <time.h>
+#include "events.h"
+
+bool consumer_start(const struct events_options *options);
+void consumer_stop(const struct timespec *deadline);
+void consumer_gauges(long *ret_lag, long *ret_pending);
+
+/* The entry for a source and a type as on the wire ("it.portico.practice.submitted"), or NULL. */
+const struct event_consumer *consumer_of(const struct event_consumer *consumers, const char *source, const char *type);

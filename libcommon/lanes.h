@@ -1,0 +1,45 @@
+/* Lanes run the handlers of events: one aggregate always in the same lane, in order; an event that fails waits for its
+ * next attempt together with those of its aggregate behind it, and the others go on. */
+#pragma once
+#include <time.h>
+#include "events.h"
+
+enum { LANE_COUNT = 4, SOURCE_WINDOW = 512 };
+
+/* One source's reading: which entries are out, so that the position that is done never passes one that is not. */
+struct source {
+	const char *name;
+	char stream[96], replay[96];
+	long long saved;		/* the position stored in the database; the reader's own */
+	_Atomic(long long) seen;	/* the last position read */
+	_Atomic(long long) stream_last; /* the last one that the stream has, as last looked up */
+	struct entry *oldest, *newest;	/* the lanes' own: what is out, in order */
+	int out;
+	long long handed_over; /* the last position that the lanes were given */
+};
+
+struct entry {
+	struct source *source;
+	const struct event_consumer *consumer;
+	long long position;
+	char *id, *tenant, *aggregate, *envelope;
+	size_t aggregate_hash;
+	int attempts;
+	long long not_before;	       /* monotonic ms of the next attempt */
+	struct entry *before, *behind; /* in its source */
+	struct entry *next;	       /* in its lane */
+};
+
+bool lanes_start(const struct events_options *options);
+void lanes_stop(const struct timespec *deadline);
+
+/* Takes an entry over. */
+void lanes_add(struct entry *entry);
+/* A position that nobody here wants. */
+void lanes_pass(struct source *source, long long position);
+/* How many more entries of this source may be handed over. */
+int lanes_room(const struct source *source);
+void lanes_wait_for_room(int ms);
+/* Everything up to here had its effect, is a dead letter or concerns nobody here. */
+long long lanes_done(const struct source *source);
+long lanes_pending(void);
