@@ -89,7 +89,7 @@ create index on positions (id);
 create index on positions (person_id, id);
 create index on positions (tenant_id, debtor_fiscal_code, id);
 create index on positions (due_date) where state = 'open';
-create index on positions (created_at) where person_id is null;
+create index on positions (debtor_fiscal_code) where person_id is null;
 
 create table instalments (
 	tenant_id text not null,
@@ -154,6 +154,20 @@ create constraint trigger amounts_add_up after update of amount, due_date on ins
 create constraint trigger amounts_add_up after update of amount on transfers
 	deferrable initially deferred for each row execute function check_sums('position_id');
 
+-- Which person a fiscal code is, as identity's events have told: a bill names its debtor by fiscal code only. No tenant owns this and no
+-- caller reads it: person_of() answers for one code.
+create table known_persons (
+	tenant_id text not null default '' check (tenant_id = ''),
+	fiscal_code text not null,
+	person_id uuid not null,
+	primary key (tenant_id, fiscal_code)
+);
+
+create function person_of(fiscal_code text) returns uuid
+	language sql stable security definer set search_path = public, pg_temp as $$
+	select k.person_id from known_persons k where k.tenant_id = '' and k.fiscal_code = $1
+$$;
+
 -- Everything that pagoPA reported, as it came. Never changed, never deleted, stored before the node is answered.
 create table receipts (
 	tenant_id text not null references creditors,
@@ -164,7 +178,6 @@ create table receipts (
 	match text not null check (match in ('matched', 'orphan', 'refused')),
 	position_id uuid,
 	instalment smallint,
-	person_id uuid,
 	amount bigint not null check (amount >= 0),
 	fee bigint check (fee >= 0),
 	psp_name text,
@@ -237,7 +250,12 @@ create policy tenant_all on transfers using (tenant_id = app_tenant());
 alter table receipts enable row level security, force row level security;
 create policy tenant_reads on receipts for select using (tenant_id = app_tenant());
 create policy tenant_stores on receipts for insert with check (tenant_id = app_tenant());
-create policy debtor_reads on receipts for select using (person_id = app_subject());
+create policy debtor_reads on receipts for select using (exists (select from positions p
+	where p.tenant_id = receipts.tenant_id and p.id = receipts.position_id and p.person_id = app_subject()));
+
+alter table known_persons enable row level security, force row level security;
+create policy owner_reads on known_persons for select to portico_payments_owner using (true);
+create policy worker_all on known_persons to portico_payments_worker using (true);
 
 alter table checkouts enable row level security, force row level security;
 create policy payer_all on checkouts using (person_id = app_subject());

@@ -4,17 +4,16 @@
 with sent as (
 	select r, cents(r ->> 'paymentAmount') as amount from (select $1::jsonb as r) as given
 ), found as (
-	select i.position_id, i.number, p.person_id
+	select i.position_id, i.number
 	from sent
 	join creditors c on c.tenant_id = app_tenant() and c.fiscal_code = r ->> 'fiscalCode'
 	join instalments i on i.tenant_id = c.tenant_id and i.notice_number = r ->> 'noticeNumber'
-	join positions p on p.tenant_id = i.tenant_id and p.id = i.position_id
 ), stored as (
-	insert into receipts (tenant_id, receipt_id, notice_number, iuv, match, position_id, instalment, person_id, amount, fee, psp_name,
-		payment_method, paid_at, content)
+	insert into receipts (tenant_id, receipt_id, notice_number, iuv, match, position_id, instalment, amount, fee, psp_name, payment_method,
+		paid_at, content)
 	select app_tenant(), r ->> 'receiptId', r ->> 'noticeNumber', r ->> 'creditorReferenceId',
 		case when r ->> 'outcome' <> 'OK' then 'refused' when f.position_id is null then 'orphan' else 'matched' end,
-		f.position_id, f.number, f.person_id, s.amount, cents(r ->> 'fee'), r ->> 'PSPCompanyName', r ->> 'paymentMethod',
+		f.position_id, f.number, s.amount, cents(r ->> 'fee'), r ->> 'PSPCompanyName', r ->> 'paymentMethod',
 		r ->> 'paymentDateTime', r
 	from sent s
 	left join found f on true
