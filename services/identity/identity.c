@@ -117,10 +117,10 @@ static const struct task tasks[] = {
 };
 
 static const struct setting settings[] = {
-	{ issuer_setting, NULL, "public address of this service, the issuer of its tokens: https://host/identity/v1" },
-	{ key_secret_setting, NULL, "what the signing keys are sealed with in the database; at least 32 characters", .secret = true },
-	{ key_lifetime_setting, "2592000", "seconds that a signing key is used before the next takes over", .number = true },
-	{ key_published_setting, "3600", "seconds that the next signing key is published before it is used", .number = true },
+	{ issuer_setting, NULL, "Public address of this service and issuer of its tokens: https://host/identity/v1." },
+	{ key_secret_setting, NULL, "What the signing keys are sealed with in the database; at least 32 characters.", .secret = true },
+	{ key_lifetime_setting, "2592000", "Seconds that a signing key is used before the next takes over.", .number = true },
+	{ key_published_setting, "3600", "Seconds that the next signing key is published before it is used.", .number = true },
 	{ 0 }
 };
 
