@@ -166,13 +166,13 @@ def in_review(citizen, pagopa, code="passo-carraio", tenant="c_a944"):
     return await_state(citizen, made, "in-review")
 
 
-def due_of(citizen, practice):
+def due_of(citizen, practice, within=20):
     """The debt position of a practice's fee, as soon as it is there."""
     def look():
         found = citizen.get("/payments/v1/positions", params={"referenceId": practice["id"]}, expect=200).json()["items"]
         assert found, f"practice {practice['id']} has no debt position"
         return found[0]
-    return eventually(look)
+    return eventually(look, within)
 
 
 def closed(citizen, operator, pagopa, **options):
