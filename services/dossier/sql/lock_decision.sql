@@ -12,6 +12,7 @@ with held as (
 select json_strip_nulls(json_build_object('tenant', t.name, 'office', o.name, 'service', s.title, 'legalBasis', s.legal_basis,
 	'applicant', (held.p).applicant_name, 'fiscalCode', (held.p).applicant_fiscal_code,
 	'registration', (held.p).registration, 'practice', (held.p).id,
+	'registeredOn', (((held.p).registration ->> 'registeredAt')::timestamptz at time zone 'Europe/Rome')::date,
 	'decidedOn', today_in_italy(), 'decidedAt', to_char(now() at time zone 'UTC', 'YYYYMMDDHH24MISS')))
 from held
 join services s on s.tenant_id = (held.p).tenant_id and s.id = (held.p).service_id

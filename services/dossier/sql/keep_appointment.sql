@@ -1,0 +1,8 @@
+-- $1 the appointment as booking tells it, $2 the event's sequence, $3 its practice.
+select to_json(keep_item(item))
+from (select $1::jsonb as r) as resource
+cross join lateral jsonb_populate_record(null::dossier_items, jsonb_build_object(
+	'tenant_id', app_tenant(), 'kind', 'appointment', 'id', r -> 'id', 'subject_id', r -> 'personId', 'version', $2::bigint,
+	'practice_id', $3::uuid, 'section', section_of($3::uuid, 'io-cittadino'), 'state', r -> 'state',
+	'title', r -> 'title', 'starts_at', r -> 'startsAt',
+	'data', jsonb_build_object('endsAt', r -> 'endsAt', 'office', r #> '{office,name}', 'code', r -> 'code'))) as item
