@@ -2,6 +2,7 @@
  * lost answer makes is recognised; a mailbox that refuses the person is permanent, everything about the server is tried
  * again. */
 #include <curl/curl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
