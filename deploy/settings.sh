@@ -40,6 +40,7 @@ every_setting() {        # every_setting NAME
 		PORTICO_SPOOL=$state/spool
 		PORTICO_SMTP_URL=smtp://127.0.0.1:$(port smtp)
 		PORTICO_SMTP_TLS=none
+		PORTICO_MAILDIR=$state/mail
 		PORTICO_APPIO_URL=$(address appio)/api/v1
 		PORTICO_APPIO_KEYS_FILE=$secrets/appio-keys
 		PORTICO_STATION_KEY_FILE=$secrets/station-key
