@@ -101,7 +101,7 @@ def test_she_is_told_of_each_step_by_e_mail_and_on_app_io(anna, mailbox, appio, 
     notices = eventually(lambda: wanted <= told_of().keys() and told_of())
     for name in wanted:
         subject = notices[name]["subject"]
-        eventually(lambda: any(message.subject == subject for message in mailbox.to(portico.email_of(anna))))
+        eventually(lambda: any(message["subject"] == subject for message in mailbox.to(portico.email_of(anna))))
         eventually(lambda: any(message["subject"] == subject for message in appio.to(anna.person["fiscal code"])))
 
 

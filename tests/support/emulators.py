@@ -39,3 +39,15 @@ class PagoPa(Emulator):
         else:
             answer = self.http.delete(self.url + "/emulator/knobs", timeout=10)
         assert answer.status_code < 300, answer.text
+
+
+class Mailbox(Emulator):
+    def to(self, address):
+        """The messages that arrived for that address, the newest first; each has subject, text, html."""
+        return self.get("/messages", params={"to": address, "limit": 1000})["items"]
+
+
+class AppIo(Emulator):
+    def to(self, fiscal_code):
+        """The messages on that citizen's phone; the text stands in content.subject and content.markdown."""
+        return self.get("/emulator/messages", params={"fiscal_code": fiscal_code})["items"]
