@@ -1,15 +1,16 @@
-/* Owns the authorization endpoint: decides whether a front end may begin a login, and where a refusal goes. Nobody is ever sent to an
- * address that is not, character by character, one that the client registered. */
+/* Owns the authorization endpoint: decides whether a front end may begin a login, and where a refusal goes. Nobody is
+ * ever sent to an address that is not, character by character, one that the client registered. */
 #include <string.h>
 #include "identity.h"
 #include "identity.sql.h"
 
-enum { CHALLENGE_LENGTH = 43 };         /* base64url of 32 bytes */
+enum { CHALLENGE_LENGTH = 43 }; /* base64url of 32 bytes */
 
 static int refuse(struct request *rq, const char *error, const char *description)
 {
-	return reply_redirect(rq, 302, url_with(rq, query(rq, "redirect_uri"), "error", error, "error_description", description, "state",
-		query(rq, "state"), "iss", issuer(), NULL));
+	return reply_redirect(rq, 302,
+		url_with(rq, query(rq, "redirect_uri"), "error", error, "error_description", description, "state",
+			query(rq, "state"), "iss", issuer(), NULL));
 }
 
 static bool is(const char *text, const char *wanted)
@@ -22,7 +23,8 @@ static bool contains(const json_t *list, const char *text)
 	size_t index;
 	json_t *item;
 
-	json_array_foreach(list, index, item) {
+	json_array_foreach(list, index, item)
+	{
 		if (is(json_string_value(item), text))
 			return true;
 	}
@@ -45,13 +47,15 @@ static bool asks_something(struct request *rq, const json_t *client)
 
 static bool is_challenge(const char *text)
 {
-	return strlen(text) == CHALLENGE_LENGTH && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == CHALLENGE_LENGTH;
+	return strlen(text) == CHALLENGE_LENGTH &&
+	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == CHALLENGE_LENGTH;
 }
 
 /* NULL when the request may go on; else the error code, and *ret_why. */
 static const char *fault_of(struct request *rq, const json_t *client, const char **ret_why)
 {
-	const char *challenge = query(rq, "code_challenge"), *mode = query(rq, "response_mode"), *prompt = query(rq, "prompt");
+	const char *challenge = query(rq, "code_challenge"), *mode = query(rq, "response_mode"),
+		   *prompt = query(rq, "prompt");
 
 	*ret_why = NULL;
 	if (query(rq, "request"))
@@ -86,13 +90,16 @@ static void bind_browser(struct request *rq, const char *browser)
 {
 	const char *path_of_issuer = strchr(strstr(issuer(), "://") + 3, '/');
 
-	reply_header(rq, "Set-Cookie", arena_printf(rq->arena, LOGIN_COOKIE "=%s; Path=%s/demo-provider; Max-Age=%d; HttpOnly; SameSite=Lax%s",
-		browser, path_of_issuer ? path_of_issuer : "", LOGIN_LIFE, strncmp(issuer(), "https:", 6) == 0 ? "; Secure" : ""));
+	reply_header(rq, "Set-Cookie",
+		arena_printf(rq->arena, LOGIN_COOKIE "=%s; Path=%s/demo-provider; Max-Age=%d; HttpOnly; SameSite=Lax%s",
+			browser, path_of_issuer ? path_of_issuer : "", LOGIN_LIFE,
+			strncmp(issuer(), "https:", 6) == 0 ? "; Secure" : ""));
 }
 
 int authorize(struct request *rq)
 {
-	const char *id = random_hex(rq, 16), *browser = random_token(rq), *redirect_uri = query(rq, "redirect_uri"), *error, *why;
+	const char *id = random_hex(rq, 16), *browser = random_token(rq), *redirect_uri = query(rq, "redirect_uri"),
+		   *error, *why;
 	json_t *client = sql_maybe(rq, SQL_FIND_CLIENT, query(rq, "client_id"));
 
 	if (!client)
@@ -101,13 +108,15 @@ int authorize(struct request *rq)
 	if (json_is_null(client))
 		return reply_error_page(rq, 400, "Il servizio che ha chiesto l'accesso non è registrato (client_id).");
 	if (!redirect_uri || !contains(json_at(client, "redirectUris"), redirect_uri))
-		return reply_error_page(rq, 400, "L'indirizzo di ritorno non è tra quelli registrati dal servizio (redirect_uri).");
+		return reply_error_page(
+			rq, 400, "L'indirizzo di ritorno non è tra quelli registrati dal servizio (redirect_uri).");
 	error = fault_of(rq, client, &why);
 	if (error)
 		return refuse(rq, error, why);
-	if (!sql_done(rq, SQL_BEGIN_LOGIN, id, browser, query(rq, "client_id"), redirect_uri, query(rq, "scope"), query(rq, "state"),
-		    query(rq, "nonce"), query(rq, "code_challenge")))
+	if (!sql_done(rq, SQL_BEGIN_LOGIN, id, browser, query(rq, "client_id"), redirect_uri, query(rq, "scope"),
+		    query(rq, "state"), query(rq, "nonce"), query(rq, "code_challenge")))
 		return rq->status;
 	bind_browser(rq, browser);
-	return reply_redirect(rq, 302, url_with(rq, arena_printf(rq->arena, "%s/demo-provider", issuer()), "request", id, NULL));
+	return reply_redirect(
+		rq, 302, url_with(rq, arena_printf(rq->arena, "%s/demo-provider", issuer()), "request", id, NULL));
 }

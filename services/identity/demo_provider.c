@@ -1,5 +1,5 @@
-/* Owns the login page of the demonstration, which stands where SPID and CIE will stand: it proves nothing, so only tenants marked `demo`
- * accept it. What it puts into the session is what SPID gives. */
+/* Owns the login page of the demonstration, which stands where SPID and CIE will stand: it proves nothing, so only
+ * tenants marked `demo` accept it. What it puts into the session is what SPID gives. */
 #include <string.h>
 #include "identity.h"
 #include "identity.sql.h"
@@ -24,7 +24,8 @@ static const char *csrf_token(struct request *rq, const char *request, const cha
 
 static int no_such_login(struct request *rq)
 {
-	return reply_error_page(rq, 400, "Questa richiesta di accesso è scaduta, è già stata usata o è di un altro browser: "
+	return reply_error_page(rq, 400,
+		"Questa richiesta di accesso è scaduta, è già stata usata o è di un altro browser: "
 		"torna al servizio e ricomincia.");
 }
 
@@ -34,15 +35,19 @@ static const char *people_list(struct request *rq, const json_t *people)
 	size_t index;
 	json_t *person;
 
-	json_array_foreach(people, index, person) {
+	json_array_foreach(people, index, person)
+	{
 		const char *note = json_text(person, "note");
 
 		if (strcmp(tenant, json_text(person, "tenant")) != 0) {
-			list = arena_printf(rq->arena, "%s%s<h2>%s</h2>\n<ul>\n", list, *tenant ? "</ul>\n" : "", html(rq, json_text(person, "tenant")));
+			list = arena_printf(rq->arena, "%s%s<h2>%s</h2>\n<ul>\n", list, *tenant ? "</ul>\n" : "",
+				html(rq, json_text(person, "tenant")));
 			tenant = json_text(person, "tenant");
 		}
-		list = arena_printf(rq->arena, "%s<li><button name=\"person\" value=\"%s\">%s<span>%s</span></button></li>\n", list,
-			html(rq, json_text(person, "id")), html(rq, json_text(person, "name")), html(rq, note ? note : json_text(person, "id")));
+		list = arena_printf(rq->arena,
+			"%s<li><button name=\"person\" value=\"%s\">%s<span>%s</span></button></li>\n", list,
+			html(rq, json_text(person, "id")), html(rq, json_text(person, "name")),
+			html(rq, note ? note : json_text(person, "id")));
 	}
 	return arena_printf(rq->arena, "%s%s", list, *tenant ? "</ul>\n" : "");
 }
@@ -58,10 +63,13 @@ int show_demo_provider(struct request *rq)
 		return no_such_login(rq);
 	return reply_page(rq, 200, "Accesso dimostrativo",
 		arena_printf(rq->arena,
-			"<p class=\"note\">Questa pagina fa le veci di SPID e CIE nelle dimostrazioni. Le persone sono inventate.</p>\n"
+			"<p class=\"note\">Questa pagina fa le veci di SPID e CIE nelle dimostrazioni. Le persone sono "
+			"inventate.</p>\n"
 			"<p>Scegli con chi entrare in <strong>%s</strong>.</p>\n"
-			"<form method=\"post\" action=\"demo-provider\">\n<input type=\"hidden\" name=\"request\" value=\"%s\">\n"
-			"<input type=\"hidden\" name=\"csrf\" value=\"%s\">\n%s<p><button>Annulla e torna indietro</button></p>\n</form>\n",
+			"<form method=\"post\" action=\"demo-provider\">\n<input type=\"hidden\" name=\"request\" "
+			"value=\"%s\">\n"
+			"<input type=\"hidden\" name=\"csrf\" value=\"%s\">\n%s<p><button>Annulla e torna "
+			"indietro</button></p>\n</form>\n",
 			html(rq, json_text(login, "client")), html(rq, request), csrf_token(rq, request, browser),
 			people_list(rq, json_at(login, "people"))),
 		url_origin(rq, json_text(login, "redirectUri")));
@@ -72,9 +80,10 @@ static int return_to_client(struct request *rq, const json_t *ended, const char 
 	bool given_up = strcmp(json_text(ended, "outcome"), "given-up") == 0;
 
 	reply_header(rq, "Cache-Control", "no-store");
-	return reply_redirect(rq, 302, url_with(rq, json_text(ended, "redirectUri"), "code", given_up ? NULL : code, "error",
-		given_up ? "access_denied" : NULL, "error_description", given_up ? "the person gave up" : NULL, "state", json_text(ended, "state"),
-		"iss", issuer(), NULL));
+	return reply_redirect(rq, 302,
+		url_with(rq, json_text(ended, "redirectUri"), "code", given_up ? NULL : code, "error",
+			given_up ? "access_denied" : NULL, "error_description", given_up ? "the person gave up" : NULL,
+			"state", json_text(ended, "state"), "iss", issuer(), NULL));
 }
 
 int choose_demo_person(struct request *rq)
@@ -85,7 +94,9 @@ int choose_demo_person(struct request *rq)
 	if (!browser)
 		return no_such_login(rq);
 	if (!same_secret(json_text(rq->json, "csrf"), csrf_token(rq, request, browser)))
-		return reply_error_page(rq, 403, "Il modulo non viene dalla pagina di accesso di questo browser: torna al servizio e ricomincia.");
+		return reply_error_page(rq, 403,
+			"Il modulo non viene dalla pagina di accesso di questo browser: torna al servizio e "
+			"ricomincia.");
 	ended = sql_maybe(rq, SQL_END_DEMO_LOGIN, request, browser, json_text(rq->json, "person"), code);
 	if (!ended)
 		return rq->status;

@@ -1,5 +1,5 @@
-/* The operations of openapi/identity.yaml, in the order of that file. When a handler runs the contract already holds. The steps of the
- * protocols stand in files of their own; what is one statement stands here. */
+/* The operations of openapi/identity.yaml, in the order of that file. When a handler runs the contract already holds.
+ * The steps of the protocols stand in files of their own; what is one statement stands here. */
 #include "identity.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,8 @@ const char *issuer(void)
 
 static int show_userinfo(struct request *rq)
 {
-	return sql_reply(rq, 200, SQL_SHOW_USERINFO, rq->caller.session, rq->caller.subject, has_scope(rq->caller.scope, "profile") ? "true" : "false");
+	return sql_reply(rq, 200, SQL_SHOW_USERINFO, rq->caller.session, rq->caller.subject,
+		has_scope(rq->caller.scope, "profile") ? "true" : "false");
 }
 
 static int show_me(struct request *rq)
@@ -40,12 +41,14 @@ static int replace_preferences(struct request *rq)
 
 static int list_sessions(struct request *rq)
 {
-	return sql_reply(rq, 200, SQL_LIST_SESSIONS, rq->caller.subject, rq->caller.session, query(rq, "limit"), query(rq, "after"));
+	return sql_reply(rq, 200, SQL_LIST_SESSIONS, rq->caller.subject, rq->caller.session, query(rq, "limit"),
+		query(rq, "after"));
 }
 
 static int end_session(struct request *rq)
 {
-	return sql_row(rq, SQL_END_SESSION, path(rq, "sessionId"), rq->caller.subject) ? reply_empty(rq, 204) : rq->status;
+	return sql_row(rq, SQL_END_SESSION, path(rq, "sessionId"), rq->caller.subject) ? reply_empty(rq, 204)
+										       : rq->status;
 }
 
 static int show_person(struct request *rq)
@@ -75,52 +78,36 @@ static int create_operator(struct request *rq)
 
 static int remove_operator_role(struct request *rq)
 {
-	return sql_row(rq, SQL_REMOVE_OPERATOR_ROLE, path(rq, "operatorId"), path(rq, "role")) ? reply_empty(rq, 204) : rq->status;
+	return sql_row(rq, SQL_REMOVE_OPERATOR_ROLE, path(rq, "operatorId"), path(rq, "role")) ? reply_empty(rq, 204)
+											       : rq->status;
 }
 
 static int sweep_logins(struct request *rq)
 {
-	return sql_done(rq, SQL_SWEEP_LOGINS) ? 204 : rq->status;
+	return sql_done(rq, SQL_SWEEP_LOGINS) ? reply_empty(rq, 204) : rq->status;
 }
 
-static const struct operation operations[] = {
-	{ "showStatus", show_status },
-	{ "authorize", authorize },
-	{ "showDemoProvider", show_demo_provider },
-	{ "chooseDemoPerson", choose_demo_person },
-	{ "issueToken", issue_token },
-	{ "revokeToken", revoke_token },
-	{ "introspectToken", introspect_token },
-	{ "showUserinfo", show_userinfo },
-	{ "showOpenidConfiguration", show_metadata },
-	{ "showServerMetadata", show_metadata },
-	{ "showKeys", show_keys },
-	{ "showMe", show_me },
-	{ "changeMe", change_me },
-	{ "showPreferences", show_preferences },
-	{ "replacePreferences", replace_preferences },
-	{ "listSessions", list_sessions },
-	{ "endSession", end_session },
-	{ "showPerson", show_person },
-	{ "listTenants", list_tenants },
-	{ "showTenant", show_tenant },
-	{ "listOperators", list_operators },
-	{ "createOperator", create_operator },
-	{ "removeOperatorRole", remove_operator_role },
-	{ 0 }
-};
+static const struct operation operations[] = { { "showStatus", show_status }, { "authorize", authorize },
+	{ "showDemoProvider", show_demo_provider }, { "chooseDemoPerson", choose_demo_person },
+	{ "issueToken", issue_token }, { "revokeToken", revoke_token }, { "introspectToken", introspect_token },
+	{ "showUserinfo", show_userinfo }, { "showOpenidConfiguration", show_metadata },
+	{ "showServerMetadata", show_metadata }, { "showKeys", show_keys }, { "showMe", show_me },
+	{ "changeMe", change_me }, { "showPreferences", show_preferences },
+	{ "replacePreferences", replace_preferences }, { "listSessions", list_sessions }, { "endSession", end_session },
+	{ "showPerson", show_person }, { "listTenants", list_tenants }, { "showTenant", show_tenant },
+	{ "listOperators", list_operators }, { "createOperator", create_operator },
+	{ "removeOperatorRole", remove_operator_role }, { 0 } };
 
-static const struct task tasks[] = {
-	{ "signing-keys", 60, rotate_keys },
-	{ "sweep-logins", 60, sweep_logins },
-	{ 0 }
-};
+static const struct task tasks[] = { { "signing-keys", 60, rotate_keys }, { "sweep-logins", 60, sweep_logins }, { 0 } };
 
 static const struct setting settings[] = {
 	{ issuer_setting, NULL, "Public address of this service and issuer of its tokens: https://host/identity/v1." },
-	{ key_secret_setting, NULL, "What the signing keys are sealed with in the database; at least 32 characters.", .secret = true },
-	{ key_lifetime_setting, "2592000", "Seconds that a signing key is used before the next takes over.", .number = true },
-	{ key_published_setting, "3600", "Seconds that the next signing key is published before it is used.", .number = true },
+	{ key_secret_setting, NULL, "What the signing keys are sealed with in the database; at least 32 characters.",
+		.secret = true },
+	{ key_lifetime_setting, "2592000", "Seconds that a signing key is used before the next takes over.",
+		.number = true },
+	{ key_published_setting, "3600", "Seconds that the next signing key is published before it is used.",
+		.number = true },
 	{ 0 }
 };
 
@@ -130,7 +117,8 @@ static bool start(const struct service *service)
 	size_t length = strlen(issuer());
 
 	if (!host || strncmp(issuer(), "http", 4) != 0 || issuer()[length - 1] == '/') {
-		log_error("PORTICO_ISSUER must be an http(s) address without a slash at its end", "{s:s}", "value", issuer());
+		log_error("PORTICO_ISSUER must be an http(s) address without a slash at its end", "{s:s}", "value",
+			issuer());
 		return false;
 	}
 	if (strlen(config(key_secret_setting)) < 32) {

@@ -1,5 +1,6 @@
 /* What the files of the identity service share. Tokens and secrets pass through here as text and are never logged. */
 #pragma once
+#include <openssl/types.h>
 #include "service.h"
 
 enum { ACCESS_TOKEN_LIFE = 600, LOGIN_LIFE = 600 };
@@ -9,13 +10,13 @@ extern const char issuer_setting[], key_secret_setting[], key_lifetime_setting[]
 const char *issuer(void);
 
 /* random.c: random values and digests, owned by the request */
-const char *random_token(struct request *rq);                   /* 256 bits, base64url */
+const char *random_token(struct request *rq); /* 256 bits, base64url */
 const char *random_hex(struct request *rq, size_t bytes);
 const char *base64url(struct request *rq, const void *data, size_t length);
 /* NULL when it is not base64url. *ret_length bytes, NUL-terminated. */
 unsigned char *base64url_decode(struct request *rq, const char *text, size_t length, size_t *ret_length);
 const char *sha256_base64url(struct request *rq, const char *text);
-bool same_secret(const char *one, const char *other);           /* in constant time */
+bool same_secret(const char *one, const char *other); /* in constant time */
 
 /* seal.c: AES-256-GCM under PORTICO_KEY_SECRET; label is bound to the text. NULL when it cannot be opened. */
 const char *seal(struct request *rq, const char *label, const char *text);
@@ -24,15 +25,21 @@ const char *unseal(struct request *rq, const char *label, const char *sealed);
 /* keys.c: the keys that tokens are signed with. False or NULL: already answered. */
 struct signing_key {
 	const char *kid;
-	const char *pem;
+	EVP_PKEY *private; /* belongs to the request */
 };
 bool signing_key(struct request *rq, struct signing_key *ret_key);
-json_t *published_keys(struct request *rq);                     /* {"keys": […]}, RFC 7517 */
+json_t *published_keys(struct request *rq); /* {"keys": […]}, RFC 7517 */
 int show_keys(struct request *rq);
 int rotate_keys(struct request *rq);
 
-/* tokens.c: JWTs made, and ours read again */
-/* The answer of the token endpoint for claims (of redeem_code and its like). refresh may be NULL. NULL: already answered. */
+/* jws.c */
+const char *jws_sign(struct request *rq, const struct signing_key *key, const char *type, const json_t *claims);
+/* The claims of a token of that type signed with one of the keys, or NULL. */
+json_t *jws_verify(struct request *rq, const json_t *keys, const char *type, const char *token);
+
+/* tokens.c */
+/* The answer of the token endpoint for claims (of redeem_code and its like). refresh may be NULL. NULL: already
+ * answered. */
 json_t *make_tokens(struct request *rq, const char *client, const json_t *claims, const char *refresh);
 /* Whether the space-separated list has it. */
 bool has_scope(const char *scopes, const char *wanted);
@@ -40,7 +47,8 @@ bool has_scope(const char *scopes, const char *wanted);
 json_t *read_access_token(struct request *rq, const char *token);
 
 /* url.c */
-/* base with the pairs name, value, …, NULL appended to its query, percent-encoded; pairs with a NULL value are left out. */
+/* base with the pairs name, value, …, NULL appended to its query, percent-encoded; pairs with a NULL value are left
+ * out. */
 const char *url_with(struct request *rq, const char *base, ...) __attribute__((sentinel));
 /* scheme://host:port of an absolute URL. */
 const char *url_origin(struct request *rq, const char *url);
@@ -48,7 +56,7 @@ const char *url_origin(struct request *rq, const char *url);
 const char *form_decode(struct request *rq, const char *text, size_t length);
 
 /* page.c: server-rendered pages in Italian, without scripts */
-const char *html(struct request *rq, const char *text);         /* escaped */
+const char *html(struct request *rq, const char *text); /* escaped */
 /* Answers with a page. form_origin: where a form of it may lead besides here, or NULL. */
 int reply_page(struct request *rq, int status, const char *title, const char *body, const char *form_origin);
 int reply_error_page(struct request *rq, int status, const char *explanation);

@@ -1,5 +1,5 @@
-/* Owns the signing keys: makes them, keeps the current one opened for a few seconds, publishes and rotates them. A private key leaves
- * this process only sealed. */
+/* Owns the signing keys: makes them, keeps the current one opened for a few seconds, publishes and rotates them. A
+ * private key leaves this process only sealed. */
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -20,7 +20,8 @@ enum { CACHE_SECONDS = 10 };
 static struct {
 	pthread_mutex_t lock;
 	time_t until;
-	char *kid, *pem, *published;
+	char *kid, *published;
+	EVP_PKEY *private;
 } cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const char *coordinate(struct request *rq, EVP_PKEY *key, const char *name)
@@ -62,10 +63,21 @@ static bool make_key(struct request *rq)
 		abort();
 	x = coordinate(rq, key, OSSL_PKEY_PARAM_EC_PUB_X);
 	y = coordinate(rq, key, OSSL_PKEY_PARAM_EC_PUB_Y);
-	kid = sha256_base64url(rq, arena_printf(rq->arena, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y));
-	public = json_make(rq, "{s:s s:s s:s s:s s:s s:s s:s}", "kty", "EC", "crv", "P-256", "x", x, "y", y, "kid", kid, "use", "sig",
-		"alg", "ES256");
+	kid = sha256_base64url(
+		rq, arena_printf(rq->arena, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y));
+	public = json_make(rq, "{s:s s:s s:s s:s s:s s:s s:s}", "kty", "EC", "crv", "P-256", "x", x, "y", y, "kid", kid,
+		"use", "sig", "alg", "ES256");
 	return sql_done(rq, SQL_ADD_SIGNING_KEY, kid, json_sql(rq, public), seal(rq, kid, private_pem(rq, key)));
+}
+
+static EVP_PKEY *open_key(struct request *rq, const json_t *key)
+{
+	const char *pem = unseal(rq, json_text(key, "kid"), json_text(key, "sealed"));
+	BIO *memory = pem ? BIO_new_mem_buf(pem, -1) : NULL;
+	EVP_PKEY *private = memory ? PEM_read_bio_PrivateKey(memory, NULL, NULL, NULL) : NULL;
+
+	BIO_free(memory);
+	return private;
 }
 
 static const json_t *current_of(const json_t *list)
@@ -73,7 +85,8 @@ static const json_t *current_of(const json_t *list)
 	size_t index;
 	json_t *key;
 
-	json_array_foreach(json_at(list, "keys"), index, key) {
+	json_array_foreach(json_at(list, "keys"), index, key)
+	{
 		if (strcmp(json_text(key, "state"), "current") == 0)
 			return key;
 	}
@@ -86,8 +99,7 @@ static const char *publish(struct request *rq, const json_t *list)
 	size_t index;
 	json_t *key;
 
-	json_array_foreach(json_at(list, "keys"), index, key)
-		json_array_append(keys, json_object_get(key, "public"));
+	json_array_foreach(json_at(list, "keys"), index, key) json_array_append(keys, json_object_get(key, "public"));
 	return json_sql(rq, json_make(rq, "{s:o}", "keys", keys));
 }
 
@@ -102,7 +114,7 @@ static bool refresh_cache(struct request *rq)
 {
 	json_t *list = sql_row(rq, SQL_LIST_SIGNING_KEYS);
 	const json_t *current = current_of(list);
-	const char *pem;
+	EVP_PKEY *private;
 
 	if (list && !current) {
 		if (!make_key(rq))
@@ -112,15 +124,16 @@ static bool refresh_cache(struct request *rq)
 	}
 	if (!list || !current)
 		return false;
-	pem = unseal(rq, json_text(current, "kid"), json_text(current, "sealed"));
-	if (!pem) {
-		log_error("the signing key cannot be opened: it was sealed under another PORTICO_KEY_SECRET", "{s:s}", "kid",
-			json_text(current, "kid"));
+	private = open_key(rq, current);
+	if (!private) {
+		log_error("the signing key cannot be opened: it was sealed under another PORTICO_KEY_SECRET", "{s:s}",
+			"kid", json_text(current, "kid"));
 		problem(rq, 503, "unavailable", "Tokens cannot be signed now.");
 		return false;
 	}
 	replace(&cache.kid, json_text(current, "kid"));
-	replace(&cache.pem, pem);
+	EVP_PKEY_free(cache.private);
+	cache.private = private;
 	replace(&cache.published, publish(rq, list));
 	cache.until = time(NULL) + CACHE_SECONDS;
 	return true;
@@ -133,7 +146,9 @@ static bool read_cache(struct request *rq, struct signing_key *ret_key, const ch
 	pthread_mutex_lock(&cache.lock);
 	known = time(NULL) < cache.until || refresh_cache(rq);
 	if (known) {
-		*ret_key = (struct signing_key){ arena_strdup(rq->arena, cache.kid), arena_strdup(rq->arena, cache.pem) };
+		EVP_PKEY_up_ref(cache.private);
+		arena_lease(rq->arena, cache.private, (void (*)(void *))EVP_PKEY_free);
+		*ret_key = (struct signing_key){ arena_strdup(rq->arena, cache.kid), cache.private };
 		*ret_published = arena_strdup(rq->arena, cache.published);
 	}
 	pthread_mutex_unlock(&cache.lock);
@@ -170,11 +185,12 @@ int show_keys(struct request *rq)
 /* Task: see rotate_signing_keys() in the migration. */
 int rotate_keys(struct request *rq)
 {
-	json_t *step = sql_row(rq, SQL_ROTATE_SIGNING_KEYS, config(key_lifetime_setting), config(key_published_setting), PREVIOUS_KEPT);
+	json_t *step = sql_row(rq, SQL_ROTATE_SIGNING_KEYS, config(key_lifetime_setting), config(key_published_setting),
+		PREVIOUS_KEPT);
 
 	if (!step)
 		return rq->status;
 	if (!json_is_true(json_object_get(step, "missing")))
-		return 204;
-	return make_key(rq) ? 200 : rq->status;
+		return reply_empty(rq, 204);
+	return make_key(rq) ? reply_empty(rq, 200) : rq->status;
 }

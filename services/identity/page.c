@@ -1,4 +1,5 @@
-/* Owns the look and the headers of the pages that a person sees. No script runs on them, nothing is loaded, nobody may frame them. */
+/* Owns the look and the headers of the pages that a person sees. No script runs on them, nothing is loaded, nobody may
+ * frame them. */
 #include <string.h>
 #include "identity.h"
 
@@ -18,8 +19,12 @@ const char *html(struct request *rq, const char *text)
 	char *escaped = arena_alloc(rq->arena, 6 * strlen(text) + 1), *out = escaped;
 
 	for (; *text; text++) {
-		const char *entity = *text == '&' ? "&amp;" : *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '"' ? "&quot;"
-			: *text == '\'' ? "&#39;" : NULL;
+		const char *entity = *text == '&'    ? "&amp;"
+				     : *text == '<'  ? "&lt;"
+				     : *text == '>'  ? "&gt;"
+				     : *text == '"'  ? "&quot;"
+				     : *text == '\'' ? "&#39;"
+						     : NULL;
 
 		if (entity)
 			out = stpcpy(out, entity);
@@ -33,21 +38,26 @@ int reply_page(struct request *rq, int status, const char *title, const char *bo
 {
 	const char *nonce = random_token(rq);
 
-	reply_header(rq, "Content-Security-Policy", arena_printf(rq->arena,
-		"default-src 'none'; style-src 'nonce-%s'; form-action 'self'%s%s; frame-ancestors 'none'; base-uri 'none'", nonce,
-		form_origin ? " " : "", form_origin ? form_origin : ""));
+	reply_header(rq, "Content-Security-Policy",
+		arena_printf(rq->arena,
+			"default-src 'none'; style-src 'nonce-%s'; form-action 'self'%s%s; frame-ancestors 'none'; "
+			"base-uri 'none'",
+			nonce, form_origin ? " " : "", form_origin ? form_origin : ""));
 	reply_header(rq, "Cache-Control", "no-store");
 	reply_header(rq, "Referrer-Policy", "no-referrer");
 	reply_header(rq, "X-Frame-Options", "DENY");
 	reply_header(rq, "X-Content-Type-Options", "nosniff");
-	return reply_text(rq, status, "text/html; charset=utf-8", arena_printf(rq->arena,
-		"<!DOCTYPE html>\n<html lang=\"it\">\n<head>\n<meta charset=\"utf-8\">\n"
-		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>%s</title>\n"
-		"<style nonce=\"%s\">%s</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n%s</main>\n</body>\n</html>\n",
-		html(rq, title), nonce, style, html(rq, title), body));
+	return reply_text(rq, status, "text/html; charset=utf-8",
+		arena_printf(rq->arena,
+			"<!DOCTYPE html>\n<html lang=\"it\">\n<head>\n<meta charset=\"utf-8\">\n"
+			"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>%s</title>\n"
+			"<style "
+			"nonce=\"%s\">%s</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n%s</main>\n</body>\n</html>\n",
+			html(rq, title), nonce, style, html(rq, title), body));
 }
 
 int reply_error_page(struct request *rq, int status, const char *explanation)
 {
-	return reply_page(rq, status, "Accesso non riuscito", arena_printf(rq->arena, "<p>%s</p>\n", html(rq, explanation)), NULL);
+	return reply_page(rq, status, "Accesso non riuscito",
+		arena_printf(rq->arena, "<p>%s</p>\n", html(rq, explanation)), NULL);
 }

@@ -1,4 +1,5 @@
-/* Owns the encryption of private keys at rest. The key comes from PORTICO_KEY_SECRET; what was sealed is "nonce ‖ text ‖ tag". */
+/* Owns the encryption of private keys at rest. The key comes from PORTICO_KEY_SECRET; what was sealed is "nonce ‖ text
+ * ‖ tag". */
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
@@ -32,11 +33,12 @@ const char *seal(struct request *rq, const char *label, const char *text)
 	int written;
 
 	derive_key(key);
-	if (!context || RAND_bytes(sealed, NONCE) != 1 || !EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, sealed)
-		|| !EVP_EncryptUpdate(context, NULL, &written, (const unsigned char *)label, (int)strlen(label))
-		|| !EVP_EncryptUpdate(context, sealed + NONCE, &written, (const unsigned char *)text, (int)length)
-		|| !EVP_EncryptFinal_ex(context, sealed + NONCE + written, &written)
-		|| !EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, TAG, sealed + NONCE + length))
+	if (!context || RAND_bytes(sealed, NONCE) != 1 ||
+		!EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, sealed) ||
+		!EVP_EncryptUpdate(context, NULL, &written, (const unsigned char *)label, (int)strlen(label)) ||
+		!EVP_EncryptUpdate(context, sealed + NONCE, &written, (const unsigned char *)text, (int)length) ||
+		!EVP_EncryptFinal_ex(context, sealed + NONCE + written, &written) ||
+		!EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, TAG, sealed + NONCE + length))
 		abort();
 	return base64url(rq, sealed, NONCE + length + TAG);
 }
@@ -53,11 +55,11 @@ const char *unseal(struct request *rq, const char *label, const char *sealed)
 		return NULL;
 	text = arena_alloc(rq->arena, length);
 	derive_key(key);
-	if (!EVP_DecryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, data)
-		|| !EVP_DecryptUpdate(context, NULL, &written, (const unsigned char *)label, (int)strlen(label))
-		|| !EVP_DecryptUpdate(context, text, &written, data + NONCE, (int)(length - NONCE - TAG))
-		|| !EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, TAG, data + length - TAG)
-		|| EVP_DecryptFinal_ex(context, text + written, &written) != 1)
+	if (!EVP_DecryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, data) ||
+		!EVP_DecryptUpdate(context, NULL, &written, (const unsigned char *)label, (int)strlen(label)) ||
+		!EVP_DecryptUpdate(context, text, &written, data + NONCE, (int)(length - NONCE - TAG)) ||
+		!EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, TAG, data + length - TAG) ||
+		EVP_DecryptFinal_ex(context, text + written, &written) != 1)
 		return NULL;
 	return (const char *)text;
 }

@@ -1,5 +1,6 @@
-/* Owns the endpoints that clients call with a form: token, revocation, introspection. Proves the client first; whether a code or a refresh
- * token is good is decided by one statement each (migrations/0002_authorization.sql), so that of many at once one wins. */
+/* Owns the endpoints that clients call with a form: token, revocation, introspection. Proves the client first; whether
+ * a code or a refresh token is good is decided by one statement each (migrations/0002_authorization.sql), so that of
+ * many at once one wins. */
 #include <string.h>
 #include <strings.h>
 #include "http.h"
@@ -19,7 +20,8 @@ static const char *form(struct request *rq, const char *name)
 	return json_text(rq->json, name);
 }
 
-/* RFC 6749, section 2.3.1: id and secret are form-encoded before they are joined. False when the header is no such thing. */
+/* RFC 6749, section 2.3.1: id and secret are form-encoded before they are joined. False when the header is no such
+ * thing. */
 static bool read_basic(struct request *rq, const char *authorization, const char **ret_id, const char **ret_secret)
 {
 	const char *text = authorization + strlen("Basic "), *decoded, *colon;
@@ -40,7 +42,8 @@ static bool read_basic(struct request *rq, const char *authorization, const char
 /* The client that proved itself, or NULL: already answered. */
 static json_t *prove_client(struct request *rq)
 {
-	const char *authorization = http_header(rq, "Authorization"), *id = form(rq, "client_id"), *secret = form(rq, "client_secret");
+	const char *authorization = http_header(rq, "Authorization"), *id = form(rq, "client_id"),
+		   *secret = form(rq, "client_secret");
 	json_t *client;
 
 	if (authorization && strncasecmp(authorization, "Basic ", 6) == 0) {
@@ -77,13 +80,14 @@ static bool is_verifier(const char *text)
 {
 	size_t length = strlen(text);
 
-	return length >= 43 && length <= 128
-		&& strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") == length;
+	return length >= 43 && length <= 128 &&
+	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") == length;
 }
 
 static int grant_code(struct request *rq, const json_t *client)
 {
-	const char *code = form(rq, "code"), *verifier = form(rq, "code_verifier"), *redirect_uri = form(rq, "redirect_uri");
+	const char *code = form(rq, "code"), *verifier = form(rq, "code_verifier"),
+		   *redirect_uri = form(rq, "redirect_uri");
 	const char *refresh = random_token(rq);
 	json_t *claims;
 
@@ -109,9 +113,11 @@ static int grant_refresh(struct request *rq, const json_t *client)
 	if (!claims)
 		return rq->status;
 	if (json_is_null(claims))
-		return oauth_error(rq, 400, "invalid_grant", "The refresh token is not good (any more), or it is not yours.");
+		return oauth_error(
+			rq, 400, "invalid_grant", "The refresh token is not good (any more), or it is not yours.");
 	if (json_text(claims, "error"))
-		return oauth_error(rq, 400, json_text(claims, "error"), "A refresh can narrow the scopes, not widen them.");
+		return oauth_error(
+			rq, 400, json_text(claims, "error"), "A refresh can narrow the scopes, not widen them.");
 	return reply_tokens(rq, client, claims, successor);
 }
 
@@ -122,9 +128,11 @@ static const char *own_scopes(struct request *rq, const json_t *client)
 	size_t index;
 	json_t *scope;
 
-	json_array_foreach(json_at(client, "scopes"), index, scope) {
+	json_array_foreach(json_at(client, "scopes"), index, scope)
+	{
 		const char *name = json_string_value(scope);
-		bool wanted = !asked || !*asked || strstr(arena_printf(rq->arena, " %s ", asked), arena_printf(rq->arena, " %s ", name));
+		bool wanted = !asked || !*asked ||
+			      strstr(arena_printf(rq->arena, " %s ", asked), arena_printf(rq->arena, " %s ", name));
 
 		if (wanted)
 			granted = granted ? arena_printf(rq->arena, "%s %s", granted, name) : name;
@@ -140,8 +148,10 @@ static int grant_client(struct request *rq, const json_t *client)
 		return oauth_error(rq, 400, "unauthorized_client", "Client credentials are for partners' back ends.");
 	if (!scopes)
 		return oauth_error(rq, 400, "invalid_scope", "None of these scopes is allowed to this client.");
-	return reply_tokens(rq, client, json_make(rq, "{s:s s:s s:s s:s}", "sub", json_text(client, "id"), "kind", "partner", "tenant",
-		json_text(client, "tenant"), "scope", scopes), NULL);
+	return reply_tokens(rq, client,
+		json_make(rq, "{s:s s:s s:s s:s}", "sub", json_text(client, "id"), "kind", "partner", "tenant",
+			json_text(client, "tenant"), "scope", scopes),
+		NULL);
 }
 
 int issue_token(struct request *rq)
@@ -149,7 +159,8 @@ int issue_token(struct request *rq)
 	static const struct {
 		const char *name;
 		int (*grant)(struct request *rq, const json_t *client);
-	} grants[] = { { "authorization_code", grant_code }, { "refresh_token", grant_refresh }, { "client_credentials", grant_client } };
+	} grants[] = { { "authorization_code", grant_code }, { "refresh_token", grant_refresh },
+		{ "client_credentials", grant_client } };
 	const char *type = form(rq, "grant_type");
 	json_t *client;
 

@@ -29,7 +29,8 @@ const char *url_with(struct request *rq, const char *base, ...)
 	while ((name = va_arg(pairs, const char *))) {
 		value = va_arg(pairs, const char *);
 		if (value)
-			url = arena_printf(rq->arena, "%s%c%s=%s", url, strchr(url, '?') ? '&' : '?', name, percent_encode(rq, value));
+			url = arena_printf(rq->arena, "%s%c%s=%s", url, strchr(url, '?') ? '&' : '?', name,
+				percent_encode(rq, value));
 	}
 	va_end(pairs);
 	return url;
@@ -55,7 +56,8 @@ const char *form_decode(struct request *rq, const char *text, size_t length)
 
 	for (size_t i = 0; i < length; i++) {
 		if (text[i] == '%') {
-			int high = i + 2 < length ? hex_value(text[i + 1]) : -1, low = i + 2 < length ? hex_value(text[i + 2]) : -1;
+			int high = i + 2 < length ? hex_value(text[i + 1]) : -1,
+			    low = i + 2 < length ? hex_value(text[i + 2]) : -1;
 
 			if (high < 0 || low < 0 || !(high | low))
 				return NULL;

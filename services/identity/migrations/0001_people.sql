@@ -168,11 +168,15 @@ BEGIN
 		OR refuse(412, 'version-conflict', format('The current version is "%s".', version));
 END $$;
 
-CREATE FUNCTION replace_preferences(wanted jsonb, if_match text) RETURNS persons LANGUAGE plpgsql AS $$
+CREATE FUNCTION replace_preferences(wanted jsonb, if_match text) RETURNS TABLE (preferences json, version int) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
 	person persons;
 BEGIN
 	SELECT * INTO person FROM persons WHERE id = app_subject() FOR UPDATE;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
 	PERFORM require_version(person.version, if_match);
 	DELETE FROM preference_exceptions WHERE person_id = app_subject();
 	INSERT INTO preference_exceptions (person_id, position, tenant_id, topic, channels)
@@ -182,7 +186,7 @@ BEGIN
 		channels = ARRAY(SELECT jsonb_array_elements_text(wanted -> 'channels')), version = version + 1, updated_at = now()
 	WHERE id = app_subject() RETURNING * INTO person;
 	PERFORM emit_event(NULL, 'person.updated', person.id, person.id, '{"changed": ["preferences"]}');
-	RETURN person;
+	RETURN QUERY SELECT preferences_json(person), person.version;
 END $$;
 
 -- A tenant without administrator could never have one again: the rows of its administrators are locked, so that two who leave

@@ -282,7 +282,7 @@ BEGIN
 	END IF;
 	RETURN json_strip_nulls(json_build_object('sid', held.id, 'kind', held.kind, 'sub', held.subject_id, 'tenant', held.tenant_id,
 		'roles', of_operator, 'scope', array_to_string(scopes, ' '), 'acr', held.acr, 'amr', held.amr,
-		'authTime', extract(epoch FROM held.authenticated_at)::bigint));
+		'authTime', floor(extract(epoch FROM held.authenticated_at))::bigint));
 END $$;
 
 -- Redeems a code: whoever comes second, or with anything that does not match, gets NULL and ends what the code gave. The update waits for

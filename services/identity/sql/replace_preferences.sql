@@ -1,2 +1,1 @@
-SELECT preferences_json(p), format('"%s"', p.version) AS etag
-FROM replace_preferences($1::jsonb, $2) p WHERE p.id IS NOT NULL
+SELECT preferences, format('"%s"', version) AS etag FROM replace_preferences($1::jsonb, $2)
