@@ -31,7 +31,7 @@ create temporary table common_fields on commit drop as select
 		"cognome": {"type": "string", "title": "Cognome", "minLength": 1, "maxLength": 100, "x-prefill": "person.familyName"},
 		"codiceFiscale": {"type": "string", "title": "Codice fiscale", "format": "codice-fiscale", "x-prefill": "person.fiscalCode"},
 		"email": {"type": "string", "title": "E-mail", "format": "email", "maxLength": 254, "x-prefill": "person.email"},
-		"telefono": {"type": "string", "title": "Telefono", "pattern": "^\\+?[0-9 ]{6,20}$", "maxLength": 21, "x-prefill": "person.mobilePhone"}
+		"telefono": {"type": "string", "title": "Telefono", "pattern": "^\\+?[0-9 ]{6,20}$", "maxLength": 21, "x-prefill": "person.mobilePhone", "example": "+39 333 1234567"}
 	}'::jsonb as fields;
 
 insert into common_services values
@@ -53,8 +53,8 @@ insert into common_services values
 			"titolo": {"type": "string", "title": "A che titolo lo chiedi", "enum": ["proprietario", "usufruttuario", "amministratore", "affittuario"]},
 			"tipo": {"type": "string", "title": "Tipo di richiesta", "enum": ["nuovo", "regolarizzazione", "subentro"]},
 			"larghezza": {"type": "number", "title": "Larghezza in metri", "minimum": 2, "maximum": 12},
-			"foglio": {"type": "string", "title": "Foglio catastale", "pattern": "^[0-9]{1,5}$", "maxLength": 5},
-			"particella": {"type": "string", "title": "Particella", "pattern": "^[0-9]{1,5}$", "maxLength": 5},
+			"foglio": {"type": "string", "title": "Foglio catastale", "pattern": "^[0-9]{1,5}$", "maxLength": 5, "example": "187"},
+			"particella": {"type": "string", "title": "Particella", "pattern": "^[0-9]{1,5}$", "maxLength": 5, "example": "42"},
 			"note": {"type": "string", "title": "Altro che l''ufficio deve sapere", "maxLength": 1000}
 		}
 	}',
@@ -127,7 +127,7 @@ insert into common_services values
 			"alunnoNome": {"type": "string", "title": "Nome e cognome dell''alunna o dell''alunno", "minLength": 3, "maxLength": 120},
 			"alunnoCodiceFiscale": {"type": "string", "title": "Codice fiscale dell''alunna o dell''alunno", "format": "codice-fiscale"},
 			"scuola": {"type": "string", "title": "Scuola", "minLength": 3, "maxLength": 120},
-			"classe": {"type": "string", "title": "Classe e sezione", "pattern": "^[1-5][A-Z]$", "maxLength": 2},
+			"classe": {"type": "string", "title": "Classe e sezione", "pattern": "^[1-5][A-Z]$", "maxLength": 2, "example": "3B"},
 			"dieta": {"type": "string", "title": "Dieta", "enum": ["nessuna", "salute", "etico-religiosa"]},
 			"isee": {"type": "integer", "title": "ISEE in euro", "format": "int32", "minimum": 0, "maximum": 1000000}
 		}
@@ -148,7 +148,7 @@ insert into common_services values
 		"required": ["nome", "cognome", "codiceFiscale", "codiceUtente", "indirizzo", "motivo", "decorrenza", "superficie"],
 		"additionalProperties": false,
 		"properties": {
-			"codiceUtente": {"type": "string", "title": "Codice utente", "pattern": "^[0-9]{6,12}$", "maxLength": 12},
+			"codiceUtente": {"type": "string", "title": "Codice utente", "pattern": "^[0-9]{6,12}$", "maxLength": 12, "example": "00418822"},
 			"indirizzo": {"type": "string", "title": "Indirizzo dell''alloggio", "minLength": 5, "maxLength": 120, "x-prefill": "person.address"},
 			"motivo": {"type": "string", "title": "Motivo della riduzione", "enum": ["unico-occupante", "compostaggio", "alloggio-vuoto"]},
 			"decorrenza": {"type": "string", "title": "Da quando", "format": "date"},
@@ -177,7 +177,7 @@ insert into common_services values
 			"canoneMensile": {"type": "integer", "title": "Canone mensile in euro", "format": "int32", "minimum": 1, "maximum": 5000},
 			"isee": {"type": "integer", "title": "ISEE in euro", "format": "int32", "minimum": 0, "maximum": 100000},
 			"componenti": {"type": "integer", "title": "Persone nel nucleo familiare", "format": "int32", "minimum": 1, "maximum": 20},
-			"iban": {"type": "string", "title": "IBAN", "pattern": "^IT[0-9]{2}[A-Z][0-9]{10}[0-9A-Z]{12}$", "maxLength": 27},
+			"iban": {"type": "string", "title": "IBAN", "pattern": "^IT[0-9]{2}[A-Z][0-9]{10}[0-9A-Z]{12}$", "maxLength": 27, "example": "IT60X0542811101000000123456"},
 			"sfratto": {"type": "boolean", "title": "È in corso uno sfratto per morosità"}
 		}
 	}',
@@ -198,8 +198,8 @@ insert into common_services values
 		"additionalProperties": false,
 		"properties": {
 			"indirizzo": {"type": "string", "title": "Indirizzo di residenza", "minLength": 5, "maxLength": 120, "x-prefill": "person.address"},
-			"zona": {"type": "string", "title": "Zona", "pattern": "^[A-Z0-9]{1,3}$", "maxLength": 3},
-			"targa": {"type": "string", "title": "Targa", "pattern": "^[A-Z]{2}[0-9]{3}[A-Z]{2}$", "maxLength": 7},
+			"zona": {"type": "string", "title": "Zona", "pattern": "^[A-Z0-9]{1,3}$", "maxLength": 3, "example": "C1"},
+			"targa": {"type": "string", "title": "Targa", "pattern": "^[A-Z]{2}[0-9]{3}[A-Z]{2}$", "maxLength": 7, "example": "AB123CD"},
 			"titoloVeicolo": {"type": "string", "title": "Il veicolo è", "enum": ["proprio", "leasing", "noleggio", "comodato"]},
 			"elettrico": {"type": "boolean", "title": "Veicolo elettrico"}
 		}
