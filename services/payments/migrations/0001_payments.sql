@@ -13,7 +13,7 @@ create function rome_today() returns date
 	select (now() at time zone 'Europe/Rome')::date
 $$;
 
-create function money(cents bigint) returns json
+create function money_json(cents bigint) returns json
 	language sql immutable parallel safe as $$
 	select json_build_object('amount', cents, 'currency', 'EUR') where cents is not null
 $$;
@@ -217,6 +217,7 @@ create index on checkouts (person_id);
 create table checkout_items (
 	tenant_id text not null,
 	checkout_id uuid not null,
+	person_id uuid not null,
 	position_id uuid not null,
 	instalment smallint not null,
 	amount bigint not null check (amount > 0),
@@ -262,8 +263,7 @@ create policy payer_all on checkouts using (person_id = app_subject());
 create policy worker_all on checkouts to portico_payments_worker using (true);
 
 alter table checkout_items enable row level security, force row level security;
-create policy payer_all on checkout_items using (exists (select from checkouts c
-	where c.tenant_id = checkout_items.tenant_id and c.id = checkout_items.checkout_id and c.person_id = app_subject()));
+create policy payer_all on checkout_items using (person_id = app_subject());
 create policy worker_all on checkout_items to portico_payments_worker using (true);
 
 -- What is owed and what was received is never deleted; what pagoPA sent and where money goes is never changed.
@@ -289,9 +289,9 @@ create function position_json(p positions) returns json language sql stable as $
 		'reference', json_build_object('kind', p.reference_kind, 'id', p.reference_id),
 		'reason', p.reason,
 		'debtor', json_build_object('fiscalCode', p.debtor_fiscal_code, 'name', p.debtor_name, 'personId', p.person_id),
-		'amount', money(p.amount),
-		'outstanding', money(p.amount - p.settled),
-		'excess', money(nullif(parts.received - p.settled, 0)),
+		'amount', money_json(p.amount),
+		'outstanding', money_json(p.amount - p.settled),
+		'excess', money_json(nullif(parts.received - p.settled, 0)),
 		'state', p.state,
 		'payable', parts.payable,
 		'paidLate', p.settled > 0 and (p.expired_at is not null or p.cancelled_at is not null),
@@ -313,8 +313,8 @@ create function position_json(p positions) returns json language sql stable as $
 				'number', i.number,
 				'noticeNumber', i.notice_number,
 				'iuv', i.iuv,
-				'amount', money(i.amount),
-				'received', money(i.received),
+				'amount', money_json(i.amount),
+				'received', money_json(i.received),
 				'dueDate', i.due_date,
 				'state', case when i.received >= i.amount then 'paid' when i.due_date < rome_today() then 'overdue' else 'open' end,
 				'paidAt', to_utc(i.paid_at)) order by i.number) as instalments
@@ -332,8 +332,8 @@ create function receipt_json(r receipts) returns json language sql stable as $$
 		'noticeNumber', r.notice_number,
 		'iuv', r.iuv,
 		'match', r.match,
-		'amount', money(r.amount),
-		'fee', money(r.fee),
+		'amount', money_json(r.amount),
+		'fee', money_json(r.fee),
 		'pspName', r.psp_name,
 		'paymentMethod', r.payment_method,
 		'paidAt', r.paid_at,

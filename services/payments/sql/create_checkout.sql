@@ -4,8 +4,8 @@ with made as (
 	values ($1, app_subject(), $2::jsonb)
 	returning tenant_id, id
 ), item as (
-	insert into checkout_items (tenant_id, checkout_id, position_id, instalment, amount)
-	select m.tenant_id, m.id, (i ->> 'positionId')::uuid, (i ->> 'instalment')::smallint, (i ->> 'amount')::bigint
+	insert into checkout_items (tenant_id, checkout_id, person_id, position_id, instalment, amount)
+	select m.tenant_id, m.id, app_subject(), (i ->> 'positionId')::uuid, (i ->> 'instalment')::smallint, (i ->> 'amount')::bigint
 	from made m, jsonb_array_elements($3::jsonb) as i
 )
 select json_build_object('id', m.id) from made m, pg_notify('tasks', 'checkouts')

@@ -3,7 +3,7 @@ select json_strip_nulls(json_build_object(
 		'id', c.id,
 		'tenant', c.tenant_id,
 		'state', case when items.paid then 'paid' else c.state end,
-		'amount', money(items.amount),
+		'amount', money_json(items.amount),
 		'items', items.list,
 		'paymentUrl', case when c.state = 'ready' and not items.paid then c.payment_url end,
 		'failure', case when not items.paid then c.failure end,
@@ -16,7 +16,7 @@ cross join lateral (
 		'positionId', t.position_id,
 		'instalment', t.instalment,
 		'noticeNumber', i.notice_number,
-		'amount', money(t.amount),
+		'amount', money_json(t.amount),
 		'paid', i.received >= i.amount) order by t.position_id, t.instalment) as list
 	from checkout_items t
 	join instalments i on i.tenant_id = t.tenant_id and i.position_id = t.position_id and i.number = t.instalment
