@@ -2,8 +2,6 @@
 -- The cities share what a service is; each has its own fee, term and rules. Offices as in offices.md.
 \set ON_ERROR_STOP on
 set client_encoding to 'UTF8';
-begin;
-
 insert into tenants (tenant_id, name) values
 	('c_a944', 'Comune di Bologna'),
 	('c_a662', 'Comune di Bari')
@@ -22,10 +20,10 @@ on conflict (tenant_id, code) do update set name = excluded.name, handles = excl
 create temporary table common_services (
 	place int, code text, title text, summary text, description text, who text, needs jsonb, office text, category text, section text,
 	keywords jsonb, form jsonb, ui jsonb, attachments jsonb, online boolean
-) on commit drop;
+);
 
 -- The fields that nearly every form begins with.
-create temporary table common_fields on commit drop as select
+create temporary table common_fields as select
 	'{
 		"nome": {"type": "string", "title": "Nome", "minLength": 1, "maxLength": 100, "x-prefill": "person.givenName"},
 		"cognome": {"type": "string", "title": "Cognome", "minLength": 1, "maxLength": 100, "x-prefill": "person.familyName"},
@@ -228,24 +226,24 @@ insert into common_services values
 
 create temporary table city_rules (
 	tenant_id text, code text, fee bigint, fee_title text, term_days int, legal_basis text
-) on commit drop;
+);
 
 insert into city_rules values
-	('c_a944', 'passo-carraio', 4550, 'Passo carraio, diritti di istruttoria', 30, 'Art. 22 e 26 d.lgs. 285/1992; art. 46 d.P.R. 495/1992; regolamento comunale sui passi carrabili'),
-	('c_a944', 'occupazione-suolo', 3200, 'Occupazione di suolo pubblico, diritti di istruttoria', 20, 'Art. 1, commi 816-836, legge 160/2019; regolamento comunale del canone unico'),
-	('c_a944', 'certificato-residenza', 1626, 'Certificato di residenza, imposta di bollo e diritti', 5, 'Art. 33 d.P.R. 223/1989; art. 4 tariffa d.P.R. 642/1972'),
+	('c_a944', 'passo-carraio', 4550, 'Diritti di istruttoria', 30, 'Art. 22 e 26 d.lgs. 285/1992; art. 46 d.P.R. 495/1992; regolamento comunale sui passi carrabili'),
+	('c_a944', 'occupazione-suolo', 3200, 'Diritti di istruttoria', 20, 'Art. 1, commi 816-836, legge 160/2019; regolamento comunale del canone unico'),
+	('c_a944', 'certificato-residenza', 1626, 'Imposta di bollo e diritti', 5, 'Art. 33 d.P.R. 223/1989; art. 4 tariffa d.P.R. 642/1972'),
 	('c_a944', 'mensa-scolastica', 0, null, 30, 'D.lgs. 63/2017; d.P.C.M. 159/2013; regolamento comunale della refezione scolastica'),
 	('c_a944', 'tari-riduzione', 0, null, 60, 'Art. 1, commi 639-668, legge 147/2013; regolamento comunale TARI'),
 	('c_a944', 'contributo-affitto', 0, null, 90, 'Art. 11 legge 431/1998; bando comunale'),
-	('c_a944', 'contrassegno-sosta', 2800, 'Contrassegno per la sosta, prima auto', 15, 'Art. 7 d.lgs. 285/1992; disciplina comunale della sosta'),
+	('c_a944', 'contrassegno-sosta', 2800, 'Canone annuale, prima auto', 15, 'Art. 7 d.lgs. 285/1992; disciplina comunale della sosta'),
 	('c_a944', 'consulenza-anagrafica', 0, null, 30, 'Legge 1228/1954; d.P.R. 223/1989'),
-	('c_a662', 'passo-carraio', 6200, 'Passo carrabile, diritti di istruttoria e sopralluogo', 45, 'Art. 22 e 26 d.lgs. 285/1992; art. 46 d.P.R. 495/1992; regolamento del Comune di Bari sui passi carrabili'),
-	('c_a662', 'occupazione-suolo', 2500, 'Occupazione di suolo pubblico, diritti di segreteria', 30, 'Art. 1, commi 816-836, legge 160/2019; regolamento del canone patrimoniale'),
-	('c_a662', 'certificato-residenza', 1652, 'Certificato di residenza, imposta di bollo e diritti', 7, 'Art. 33 d.P.R. 223/1989; art. 4 tariffa d.P.R. 642/1972'),
-	('c_a662', 'mensa-scolastica', 1000, 'Mensa scolastica, quota di iscrizione', 30, 'D.lgs. 63/2017; d.P.C.M. 159/2013; legge regionale 31/2009'),
+	('c_a662', 'passo-carraio', 6200, 'Diritti di istruttoria e sopralluogo', 45, 'Art. 22 e 26 d.lgs. 285/1992; art. 46 d.P.R. 495/1992; regolamento del Comune di Bari sui passi carrabili'),
+	('c_a662', 'occupazione-suolo', 2500, 'Diritti di segreteria', 30, 'Art. 1, commi 816-836, legge 160/2019; regolamento del canone patrimoniale'),
+	('c_a662', 'certificato-residenza', 1652, 'Imposta di bollo e diritti', 7, 'Art. 33 d.P.R. 223/1989; art. 4 tariffa d.P.R. 642/1972'),
+	('c_a662', 'mensa-scolastica', 1000, 'Quota di iscrizione', 30, 'D.lgs. 63/2017; d.P.C.M. 159/2013; legge regionale 31/2009'),
 	('c_a662', 'tari-riduzione', 0, null, 60, 'Art. 1, commi 639-668, legge 147/2013; regolamento del Comune di Bari per la TARI'),
 	('c_a662', 'contributo-affitto', 0, null, 120, 'Art. 11 legge 431/1998; bando comunale'),
-	('c_a662', 'contrassegno-sosta', 1500, 'Contrassegno per la sosta nelle zone a sosta regolamentata', 20, 'Art. 7 d.lgs. 285/1992; ordinanza sulle zone a sosta regolamentata'),
+	('c_a662', 'contrassegno-sosta', 1500, 'Canone annuale', 20, 'Art. 7 d.lgs. 285/1992; ordinanza sulle zone a sosta regolamentata'),
 	('c_a662', 'consulenza-anagrafica', 0, null, 30, 'Legge 1228/1954; d.P.R. 223/1989');
 
 -- Ids that never change: the last group has the city's code and the service's place, e.g. 01930000-0000-7000-8000-0000a9440001.
@@ -261,5 +259,3 @@ on conflict (tenant_id, id) do update set
 	needs = excluded.needs, legal_basis = excluded.legal_basis, office = excluded.office, category = excluded.category,
 	section = excluded.section, keywords = excluded.keywords, fee = excluded.fee, fee_title = excluded.fee_title,
 	term_days = excluded.term_days, form = excluded.form, ui = excluded.ui, attachments = excluded.attachments, online = excluded.online;
-
-commit;
