@@ -2,7 +2,7 @@
  * and its limits on what a message may be, and knobs under /emulator that make it misbehave:
  *
  *   GET /                             the messages, for people
- *   GET, DELETE /emulator/messages    the messages taken (?fiscal_code=), or forget them
+ *   GET, DELETE /emulator/messages    the messages taken, oldest first (?fiscal_code=), or forget them
  *   GET /emulator/calls               the latest calls of the API with their time and status
  *   GET /emulator/profiles            who has the app
  *   PUT, DELETE /emulator/profiles/CODE    {"sender_allowed": true, "preferred_languages": ["it_IT"]}
@@ -185,6 +185,18 @@ static int answer_call(struct request *rq, const char *call, const char *const *
 	return rq->status;
 }
 
+/* A message as one would describe it: the content's members beside id, fiscal_code, service and status. */
+static json_t *flat_message(struct request *rq, const json_t *entry)
+{
+	const json_t *message = json_at(entry, "message");
+	json_t *flat = json_make(rq, "{s:O s:O s:O s:O s:O}", "id", json_at(message, "id"), "fiscal_code",
+		json_at(message, "fiscal_code"), "service", json_at(message, "sender_service_id"), "created_at",
+		json_at(message, "created_at"), "status", json_at(entry, "status"));
+
+	json_object_update(flat, json_at(message, "content"));
+	return flat;
+}
+
 static int list_messages(struct request *rq)
 {
 	const char *fiscal_code = http_query(rq, "fiscal_code");
@@ -194,7 +206,7 @@ static int list_messages(struct request *rq)
 	json_array_foreach(appio_messages(), index, entry)
 	{
 		if (!fiscal_code || strcmp(json_text(entry, "message.fiscal_code"), fiscal_code) == 0)
-			json_array_append(items, entry);
+			json_array_append(items, flat_message(rq, entry));
 	}
 	return reply_json(rq, 200, json_make(rq, "{s:O}", "items", items));
 }

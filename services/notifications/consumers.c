@@ -116,6 +116,18 @@ static const char *fill(struct request *rq, const char *text, const json_t *data
 	return filled;
 }
 
+/* A subject is one line, whatever the thing's own title has in it. */
+static const char *one_line(struct request *rq, const char *text)
+{
+	char *line = arena_strdup(rq->arena, text);
+
+	for (char *c = line; c && *c; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7F)
+			*c = ' ';
+	}
+	return line;
+}
+
 static json_t *compose(struct request *rq, const struct subject_matter *matter, const json_t *thing,
 	const json_t *person, const json_t *template)
 {
@@ -131,7 +143,7 @@ static json_t *compose(struct request *rq, const struct subject_matter *matter, 
 	if (!text)
 		return NULL;
 	notice = json_make(rq, "{s:s s:I s:s s:s s:s s:s? s:{s:s s:s}}", "template", json_text(template, "id"),
-		"version", (json_int_t)json_int(template, "version"), "topic", matter->topic, "subject", subject,
+		"version", (json_int_t)json_int(template, "version"), "topic", matter->topic, "subject", one_line(rq, subject),
 		"text", text, "link", area ? arena_printf(rq->arena, "%s%s%s", area, matter->area, id) : NULL,
 		"reference", "kind", matter->kind, "id", id);
 	if (matter->enrich)

@@ -54,12 +54,13 @@ static CURL *handle(void)
 	return curl;
 }
 
-/* Keeps the last line that the server said. */
+/* Keeps what the server said last, but not the goodbye that follows a refusal. */
 static size_t hear(char *line, size_t size, size_t count, void *context)
 {
 	char *last = context;
 
-	snprintf(last, ANSWER_BYTES, "%.*s", (int)strcspn(line, "\r\n"), line);
+	if (*last != '4' && *last != '5')
+		snprintf(last, ANSWER_BYTES, "%.*s", (int)strcspn(line, "\r\n"), line);
 	return size * count;
 }
 
@@ -86,6 +87,7 @@ static struct curl_slist *fields_of(struct request *rq, const struct delivery *d
 		arena_printf(rq->arena, "Message-ID: <%s.%s%s>", delivery->notice, delivery->tenant, strchr(from, '@')),
 		"Auto-Submitted: auto-generated",
 		"Content-Language: it",
+		"Content-Type: multipart/alternative",
 		reply_to ? mime_mailbox_field(rq->arena, "Reply-To", name, reply_to) : NULL,
 	};
 	struct curl_slist *list = NULL;
@@ -99,8 +101,9 @@ static struct curl_slist *fields_of(struct request *rq, const struct delivery *d
 
 static const char *plain_text(struct request *rq, const struct delivery *delivery)
 {
-	return arena_printf(rq->arena, "%s%s%s\n\n--\n%s\n", delivery->text, delivery->link ? "\n\nContinua qui: " : "",
-		delivery->link ? delivery->link : "", json_text(delivery->sender, "name"));
+	return arena_printf(rq->arena, "%s%s%s\n\n-- \n%s\n", delivery->text,
+		delivery->link ? "\n\nContinua qui: " : "", delivery->link ? delivery->link : "",
+		json_text(delivery->sender, "name"));
 }
 
 /* The layout around the text. A layout that cannot be filled is the tenant's mistake, not a reason to be silent: then
@@ -117,24 +120,22 @@ static const char *html_text(struct request *rq, const struct delivery *delivery
 	return page ? page : content;
 }
 
+/* The two shapes of the text; the field Content-Type above them says that they are alternatives. */
 static curl_mime *body_of(CURL *curl, struct request *rq, const struct delivery *delivery)
 {
 	const struct {
 		const char *type, *text;
 	} alternatives[] = { { "text/plain; charset=utf-8", plain_text(rq, delivery) },
 		{ "text/html; charset=utf-8", html_text(rq, delivery) } };
-	curl_mime *body = curl_mime_init(curl), *both = curl_mime_init(curl);
-	curl_mimepart *whole = curl_mime_addpart(body);
+	curl_mime *body = curl_mime_init(curl);
 
 	for (size_t i = 0; i < sizeof alternatives / sizeof *alternatives; i++) {
-		curl_mimepart *part = curl_mime_addpart(both);
+		curl_mimepart *part = curl_mime_addpart(body);
 
 		curl_mime_data(part, alternatives[i].text, CURL_ZERO_TERMINATED);
 		curl_mime_type(part, alternatives[i].type);
 		curl_mime_encoder(part, "quoted-printable");
 	}
-	curl_mime_subparts(whole, both);
-	curl_mime_type(whole, "multipart/alternative");
 	return body;
 }
 

@@ -21,7 +21,7 @@ select json_build_object(
 	'tenant', c.tenant_id, 'notice', c.notice_id, 'channel', c.channel, 'claim', c.claim, 'address', c.address,
 	'sent', c.state = 'sent', 'interrupted', due.handed_over, 'attempts', c.attempts,
 	'providerReference', c.provider_reference, 'subject', n.subject, 'text', n.body, 'link', n.link, 'topic', n.topic,
-	'createdAt', extract(epoch from n.created_at)::bigint, 'dueAt', to_utc(n.due_at), 'payment', n.payment,
+	'createdAt', floor(extract(epoch from n.created_at))::bigint, 'dueAt', to_utc(n.due_at), 'payment', n.payment,
 	'sender', sender_json(c.tenant_id), 'layout', (
 		select t.body from templates t
 		where t.tenant_id in ('*', c.tenant_id) and t.id = 'layout.' || c.channel and t.active
