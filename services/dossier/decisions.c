@@ -1,5 +1,5 @@
-/* Approval and rejection: the document is made and in its place before the statement that records it; the practice is held meanwhile, so
- * that of two who decide at once the second finds it decided. */
+/* Approval and rejection: the document is made and in its place before the statement that records it; the practice is
+ * held meanwhile, so that of two who decide at once the second finds it decided. */
 #include <string.h>
 #include "dossier.h"
 #include "dossier.sql.h"
@@ -19,7 +19,8 @@ static int decide(struct request *rq, const char *action, const char *text)
 		!store_write(rq, paper.bytes, paper.length, digest))
 		return rq->status;
 	size = arena_printf(rq->arena, "%zu", paper.length);
-	return sql_reply(rq, 200, SQL_DECIDE_PRACTICE, id, action, rq->caller.subject, text, "provvedimento.pdf", size, digest);
+	return sql_reply(
+		rq, 200, SQL_DECIDE_PRACTICE, id, action, rq->caller.subject, text, "provvedimento.pdf", size, digest);
 }
 
 int approve_practice(struct request *rq)

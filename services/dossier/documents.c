@@ -43,9 +43,10 @@ int add_document(struct request *rq)
 	const char *size = arena_printf(rq->arena, "%zu", rq->body_length);
 
 	if (!begins_as(rq->body_file, rq->media_type))
-		return problem(rq, 422, "document-type-mismatch", "The file does not begin as %s does.", rq->media_type);
-	if (sql_reply(rq, 201, SQL_ADD_DOCUMENT, path(rq, "practiceId"), query(rq, "name"), query(rq, "kind"), rq->media_type, size,
-		    rq->body_sha256) == 201)
+		return problem(
+			rq, 422, "document-type-mismatch", "The file does not begin as %s does.", rq->media_type);
+	if (sql_reply(rq, 201, SQL_ADD_DOCUMENT, path(rq, "practiceId"), query(rq, "name"), query(rq, "kind"),
+		    rq->media_type, size, rq->body_sha256) == 201)
 		store_take(rq, rq->body_file, rq->body_sha256);
 	return rq->status;
 }
@@ -69,4 +70,21 @@ int delete_document(struct request *rq)
 	if (!sql_row(rq, SQL_DELETE_DOCUMENT, path(rq, "documentId")))
 		return rq->status;
 	return reply_empty(rq, 204);
+}
+
+/* What was taken out of drafts, one file a run. */
+int sweep_documents(struct request *rq)
+{
+	const json_t *file = sql_maybe(rq, SQL_CLAIM_LOOSE_FILE);
+	const char *sha256 = json_text(file, "sha256");
+
+	if (!file)
+		return rq->status;
+	if (!sha256)
+		return reply_empty(rq, 204);
+	if (json_is_true(json_at(file, "needed")))
+		return reply_empty(rq, 200);
+	if (!store_remove(rq, sha256))
+		return problem(rq, 503, "unavailable", "The file %s could not be removed.", sha256);
+	return sql_done(rq, SQL_DROP_LOOSE_FILE, json_text(file, "tenant"), sha256) ? reply_empty(rq, 200) : rq->status;
 }

@@ -1,13 +1,13 @@
-/* The operations of openapi/dossier.yaml. When a handler runs the contract already holds: the caller has the scope, the input matches its
- * schema. Which rows there are for the caller, row security decides. */
+/* The operations of openapi/dossier.yaml. When a handler runs the contract already holds: the caller has the scope, the
+ * input matches its schema. Which rows there are for the caller, row security decides. */
 #include "dossier.h"
 #include "dossier.sql.h"
 #include "store.h"
 
 static int list_services(struct request *rq)
 {
-	return sql_reply(rq, 200, SQL_LIST_SERVICES, query(rq, "q"), query(rq, "tenant"), query(rq, "category"), query(rq, "limit"),
-		query(rq, "after"));
+	return sql_reply(rq, 200, SQL_LIST_SERVICES, query(rq, "q"), query(rq, "tenant"), query(rq, "category"),
+		query(rq, "limit"), query(rq, "after"));
 }
 
 static int show_service(struct request *rq)
@@ -22,8 +22,9 @@ static int create_practice(struct request *rq)
 
 static int list_practices(struct request *rq)
 {
-	return sql_reply(rq, 200, rq->subject ? SQL_OWN_PRACTICES : SQL_QUEUE_PRACTICES, query(rq, "state"), query(rq, "serviceId"),
-		query(rq, "office"), query(rq, "assignee"), query(rq, "tenant"), query(rq, "limit"), query(rq, "after"));
+	return sql_reply(rq, 200, rq->subject ? SQL_OWN_PRACTICES : SQL_QUEUE_PRACTICES, query(rq, "state"),
+		query(rq, "serviceId"), query(rq, "office"), query(rq, "assignee"), query(rq, "tenant"),
+		query(rq, "limit"), query(rq, "after"));
 }
 
 static int show_practice(struct request *rq)
@@ -75,8 +76,8 @@ static int list_messages(struct request *rq)
 
 static int post_message(struct request *rq)
 {
-	return sql_reply(rq, 201, SQL_POST_MESSAGE, path(rq, "practiceId"), rq->body, rq->subject ? "citizen" : "office",
-		rq->caller.subject);
+	return sql_reply(rq, 201, SQL_POST_MESSAGE, path(rq, "practiceId"), rq->body,
+		rq->subject ? "citizen" : "office", rq->caller.subject);
 }
 
 static int show_dossier(struct request *rq)
@@ -111,8 +112,14 @@ static const struct operation operations[] = {
 	{ 0 },
 };
 
+static const struct task tasks[] = {
+	{ "sweep_documents", 60, sweep_documents },
+	{ 0 },
+};
+
 static const struct setting settings[] = {
-	{ "PORTICO_DOCUMENTS", "/var/lib/portico/documents", "Folder of the documents; on the file system of PORTICO_SPOOL." },
+	{ "PORTICO_DOCUMENTS", "/var/lib/portico/documents",
+		"Folder of the documents; on the file system of PORTICO_SPOOL." },
 	{ 0 },
 };
 
@@ -126,6 +133,7 @@ int main(int argc, char **argv)
 	static const struct service dossier = { .name = "dossier",
 		.operations = operations,
 		.consumers = dossier_consumers,
+		.tasks = tasks,
 		.sql = &dossier_sql,
 		.settings = settings,
 		.start = start };

@@ -10,6 +10,7 @@ int submit_practice(struct request *rq);
 int add_document(struct request *rq);
 int download_document(struct request *rq);
 int delete_document(struct request *rq);
+int sweep_documents(struct request *rq); /* a task */
 
 /* decisions.c */
 int approve_practice(struct request *rq);

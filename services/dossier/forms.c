@@ -1,5 +1,5 @@
-/* The forms of the catalogue: schema objects that live in the database. A draft is free; here is where a submission is held to its form,
- * and where a form is filled in with what is known. */
+/* The forms of the catalogue: schema objects that live in the database. A draft is free; here is where a submission is
+ * held to its form, and where a form is filled in with what is known. */
 #include <string.h>
 #include "dossier.h"
 #include "dossier.sql.h"
@@ -36,7 +36,8 @@ static void drop_faulty(const struct schema *schema, json_t *prefill)
 	size_t i;
 
 	schema_check(schema, prefill, "", errors);
-	json_array_foreach(errors, i, error) {
+	json_array_foreach(errors, i, error)
+	{
 		const char *pointer = json_text(error, "pointer");
 
 		if (pointer && *pointer == '/')
@@ -79,11 +80,12 @@ static bool attachments_there(struct request *rq, const json_t *draft)
 	json_t *kind;
 	size_t i;
 
-	json_array_foreach(missing, i, kind)
-		json_array_append_new(errors, json_pack("{s:s s:s s:s+}", "pointer", "/documents", "code", "required", "detail",
-						      "an attachment is missing, kind ", json_string_value(kind)));
+	json_array_foreach(missing, i, kind) json_array_append_new(
+		errors, json_pack("{s:s s:s s:s+}", "pointer", "/documents", "code", "required", "detail",
+				"an attachment is missing, kind ", json_string_value(kind)));
 	if (json_array_size(errors))
-		problem_with(rq, 422, "attachment-missing", errors, "The service asks for attachments that are not there.");
+		problem_with(
+			rq, 422, "attachment-missing", errors, "The service asks for attachments that are not there.");
 	return !json_array_size(errors);
 }
 

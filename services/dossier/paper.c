@@ -1,4 +1,5 @@
-/* Owns how a decision looks on paper: A4, the fonts that every reader has, Western European letters. Knows nothing of states or rights. */
+/* Owns how a decision looks on paper: A4, the fonts that every reader has, Western European letters. Knows nothing of
+ * states or rights. */
 #include "paper.h"
 #include <hpdf.h>
 #include <iconv.h>
@@ -12,7 +13,7 @@ struct sheet {
 	HPDF_Doc pdf;
 	HPDF_Page page;
 	HPDF_Font plain, bold;
-	float y;                /* of the next line */
+	float y; /* of the next line */
 };
 
 /* Windows-1252, which WinAnsiEncoding is; a letter that it does not have becomes the closest, or '?'. */
@@ -61,9 +62,11 @@ static void put(struct sheet *sheet, HPDF_Font font, float size, const char *utf
 		size_t row = strcspn(text, "\n"), fits = row;
 
 		if (row) {
-			fits = HPDF_Font_MeasureText(font, (const HPDF_BYTE *)text, (HPDF_UINT)row, width, size, 0, 0, HPDF_TRUE, NULL);
+			fits = HPDF_Font_MeasureText(
+				font, (const HPDF_BYTE *)text, (HPDF_UINT)row, width, size, 0, 0, HPDF_TRUE, NULL);
 			if (!fits)
-				fits = HPDF_Font_MeasureText(font, (const HPDF_BYTE *)text, (HPDF_UINT)row, width, size, 0, 0, HPDF_FALSE, NULL);
+				fits = HPDF_Font_MeasureText(font, (const HPDF_BYTE *)text, (HPDF_UINT)row, width, size,
+					0, 0, HPDF_FALSE, NULL);
 			if (!fits)
 				fits = row;
 		}
@@ -77,8 +80,8 @@ static void put(struct sheet *sheet, HPDF_Font font, float size, const char *utf
 
 static const char *italian_day(struct request *rq, const char *iso)
 {
-	static const char *const months[] = { "gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto",
-		"settembre", "ottobre", "novembre", "dicembre" };
+	static const char *const months[] = { "gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio",
+		"agosto", "settembre", "ottobre", "novembre", "dicembre" };
 	int year, month, day;
 
 	if (!iso || sscanf(iso, "%d-%d-%d", &year, &month, &day) != 3 || month < 1 || month > 12)
@@ -94,36 +97,46 @@ static void put_subject(struct sheet *sheet, const json_t *facts)
 
 	put(sheet, sheet->bold, normal, arena_printf(arena, "Oggetto: %s", json_text(facts, "service")));
 	if (name)
-		put(sheet, sheet->plain, normal, arena_printf(arena, "Richiedente: %s%s%s", name, code ? ", codice fiscale " : "",
-							 code ? code : ""));
+		put(sheet, sheet->plain, normal,
+			arena_printf(
+				arena, "Richiedente: %s%s%s", name, code ? ", codice fiscale " : "", code ? code : ""));
 	if (json_at(facts, "registration.number"))
-		put(sheet, sheet->plain, normal, arena_printf(arena, "Istanza registrata al protocollo con il n. %lld/%lld%s%s",
-							 json_int(facts, "registration.number"),
-							 json_int(facts, "registration.year"), day ? " del " : "", day ? day : ""));
-	put(sheet, sheet->plain, small, arena_printf(arena, "Identificativo della pratica: %s", json_text(facts, "practice")));
+		put(sheet, sheet->plain, normal,
+			arena_printf(arena, "Istanza registrata al protocollo con il n. %lld/%lld%s%s",
+				json_int(facts, "registration.number"), json_int(facts, "registration.year"),
+				day ? " del " : "", day ? day : ""));
+	put(sheet, sheet->plain, small,
+		arena_printf(arena, "Identificativo della pratica: %s", json_text(facts, "practice")));
 }
 
 static void put_decision(struct sheet *sheet, const json_t *facts, bool approved, const char *text)
 {
 	struct arena *arena = sheet->rq->arena;
 
-	put(sheet, sheet->bold, normal, approved ? "L'istanza è accolta." : "L'istanza non è accolta, per questi motivi:");
+	sheet->y -= normal;
+	put(sheet, sheet->bold, normal,
+		approved ? "L'istanza è accolta." : "L'istanza non è accolta, per questi motivi:");
 	if (text)
 		put(sheet, sheet->plain, normal, text);
-	put(sheet, sheet->plain, small, arena_printf(arena, "Riferimenti normativi: %s.", json_text(facts, "legalBasis")));
+	put(sheet, sheet->plain, small,
+		arena_printf(arena, "Riferimenti normativi: %s.", json_text(facts, "legalBasis")));
 	if (!approved)
-		put(sheet, sheet->plain, small, "Contro questo provvedimento si può presentare ricorso al Tribunale amministrativo "
-						"regionale entro 60 giorni, oppure ricorso straordinario al Presidente della "
-						"Repubblica entro 120 giorni, da quando se ne ha avuto conoscenza.");
-	put(sheet, sheet->plain, normal, arena_printf(arena, "Data: %s", italian_day(sheet->rq, json_text(facts, "decidedOn"))));
-	put(sheet, sheet->plain, normal, arena_printf(arena, "%s, %s", json_text(facts, "tenant"), json_text(facts, "office")));
+		put(sheet, sheet->plain, small,
+			"Contro questo provvedimento si può presentare ricorso al Tribunale amministrativo "
+			"regionale entro 60 giorni, oppure ricorso straordinario al Presidente della "
+			"Repubblica entro 120 giorni, da quando se ne ha avuto conoscenza.");
+	put(sheet, sheet->plain, normal,
+		arena_printf(arena, "Data: %s", italian_day(sheet->rq, json_text(facts, "decidedOn"))));
+	put(sheet, sheet->plain, normal,
+		arena_printf(arena, "%s, %s", json_text(facts, "tenant"), json_text(facts, "office")));
 }
 
 static void date_file(HPDF_Doc pdf, const char *moment)
 {
 	HPDF_Date date = { .ind = 'Z' };
 
-	sscanf(moment, "%4d%2d%2d%2d%2d%2d", &date.year, &date.month, &date.day, &date.hour, &date.minutes, &date.seconds);
+	sscanf(moment, "%4d%2d%2d%2d%2d%2d", &date.year, &date.month, &date.day, &date.hour, &date.minutes,
+		&date.seconds);
 	HPDF_SetInfoDateAttr(pdf, HPDF_INFO_CREATION_DATE, date);
 	HPDF_SetInfoDateAttr(pdf, HPDF_INFO_MOD_DATE, date);
 }
@@ -156,6 +169,7 @@ bool paper_decision(struct request *rq, const json_t *facts, bool approved, cons
 		turn_page(&sheet);
 		put(&sheet, sheet.bold, large, json_text(facts, "tenant"));
 		put(&sheet, sheet.plain, normal, json_text(facts, "office"));
+		sheet.y -= large;
 		put(&sheet, sheet.bold, large, approved ? "Provvedimento di accoglimento" : "Provvedimento di diniego");
 		put_subject(&sheet, facts);
 		put_decision(&sheet, facts, approved, text);

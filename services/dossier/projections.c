@@ -1,5 +1,6 @@
-/* What the other services' events mean here: the practice moves on, or the one-call view learns of a due, an appointment, a notice, a
- * person. Events are thin, so the owner is asked first; the event's sequence orders what was heard of one thing. */
+/* What the other services' events mean here: the practice moves on, or the one-call view learns of a due, an
+ * appointment, a notice, a person. Events are thin, so the owner is asked first; the event's sequence orders what was
+ * heard of one thing. */
 #include <string.h>
 #include "dossier.h"
 #include "dossier.sql.h"
@@ -40,11 +41,13 @@ static int registration_created(struct request *rq)
 		return rq->status;
 	practice = practice_of(registration);
 	purpose = json_text(registration, "reference.purpose");
-	entry = json_sql(rq, json_make(rq, "{s:O s:O s:O s:O s:O}", "id", json_at(registration, "id"), "number",
-				     json_at(registration, "number"), "year", json_at(registration, "year"), "protocol",
-				     json_at(registration, "protocol"), "registeredAt", json_at(registration, "registeredAt")));
+	entry = json_sql(
+		rq, json_make(rq, "{s:O s:O s:O s:O s:O}", "id", json_at(registration, "id"), "number",
+			    json_at(registration, "number"), "year", json_at(registration, "year"), "protocol",
+			    json_at(registration, "protocol"), "registeredAt", json_at(registration, "registeredAt")));
 	if (purpose && strcmp(purpose, "submission") == 0)
-		return done(rq, sql_done(rq, SQL_REGISTER_PRACTICE, practice, entry) && sql_done(rq, SQL_ADVANCE_PRACTICE, practice));
+		return done(rq, sql_done(rq, SQL_REGISTER_PRACTICE, practice, entry) &&
+					sql_done(rq, SQL_ADVANCE_PRACTICE, practice));
 	if (purpose && strcmp(purpose, "decision") == 0)
 		return done(rq, sql_done(rq, SQL_ISSUE_DECISION, practice, entry));
 	return reply_empty(rq, 204);
@@ -83,7 +86,8 @@ static int appointment_changed(struct request *rq)
 
 	if (!appointment)
 		return rq->status;
-	return done(rq, sql_done(rq, SQL_KEEP_APPOINTMENT, json_sql(rq, appointment), sequence(rq), practice_of(appointment)));
+	return done(rq,
+		sql_done(rq, SQL_KEEP_APPOINTMENT, json_sql(rq, appointment), sequence(rq), practice_of(appointment)));
 }
 
 static int notice_updated(struct request *rq)

@@ -1,5 +1,5 @@
-/* Owns the documents' folder. A file comes into being under its digest by rename, whole and synced, or not at all; nothing here is ever
- * changed afterwards. */
+/* Owns the documents' folder. A file comes into being under its digest by rename, whole and synced, or not at all;
+ * nothing here is ever changed afterwards. */
 #include "store.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +19,9 @@ bool store_start(void)
 		return false;
 	}
 	if (stat(spool, &of_spool) != 0 || of_spool.st_dev != of_folder.st_dev) {
-		fprintf(stderr, "dossier does not start: PORTICO_SPOOL=%s must be on the file system of PORTICO_DOCUMENTS=%s\n", spool,
-			folder);
+		fprintf(stderr,
+			"dossier does not start: PORTICO_SPOOL=%s must be on the file system of PORTICO_DOCUMENTS=%s\n",
+			spool, folder);
 		return false;
 	}
 	return true;
@@ -98,8 +99,17 @@ bool store_write(struct request *rq, const void *bytes, size_t length, char dige
 	return false;
 }
 
+static const char *place_of(struct request *rq, const char *sha256)
+{
+	return arena_printf(rq->arena, "%s/%.2s/%.2s/%s", config("PORTICO_DOCUMENTS"), sha256, sha256 + 2, sha256);
+}
+
 int store_open(struct request *rq, const char *sha256)
 {
-	return open(arena_printf(rq->arena, "%s/%.2s/%.2s/%s", config("PORTICO_DOCUMENTS"), sha256, sha256 + 2, sha256),
-		O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return open(place_of(rq, sha256), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+bool store_remove(struct request *rq, const char *sha256)
+{
+	return unlink(place_of(rq, sha256)) == 0 || errno == ENOENT;
 }

@@ -1,5 +1,5 @@
-/* The folder of the documents: files by their SHA-256 (aa/bb/aabb…), never by a name that somebody gave. The database says what they
- * are and who may see them; here are only bytes. */
+/* The folder of the documents: files by their SHA-256 (aa/bb/aabb…), never by a name that somebody gave. The database
+ * says what they are and who may see them; here are only bytes. */
 #pragma once
 #include "service.h"
 
@@ -13,3 +13,5 @@ bool store_take(struct request *rq, const char *file, const char *sha256);
 bool store_write(struct request *rq, const void *bytes, size_t length, char digest[STORE_DIGEST_MAX]);
 /* The descriptor of a stored file, or -1. */
 int store_open(struct request *rq, const char *sha256);
+/* Removes a file that nothing refers to. True also when it was gone. */
+bool store_remove(struct request *rq, const char *sha256);
