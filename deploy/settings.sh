@@ -50,7 +50,6 @@ every_setting() {        # every_setting NAME
 		PORTICO_PUBLIC_URL=$(address "$1")
 		PORTICO_STATION_URL=$(address gateway)/payments/v1/pagopa/node
 		PORTICO_JOURNAL=$state/$1.journal
-		PORTICO_MAILDIR=$state/mail
 		PORTICO_DOCUMENTS=$state/documents
 	END
 	cat "$state/settings"
