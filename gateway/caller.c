@@ -1,0 +1,164 @@
+/* From the claims of an access token to the caller that the services are told of. Trusts nothing but the types it has
+ * checked. */
+#include "caller.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Text, absent, or wrong. */
+static bool read_text(const json_t *claims, const char *name, const char **ret_text)
+{
+	const json_t *value = json_object_get(claims, name);
+
+	*ret_text = json_string_value(value);
+	return !value || (json_is_string(value) && **ret_text && strlen(*ret_text) <= 200);
+}
+
+static bool read_roles(const json_t *claims, json_t **ret_roles)
+{
+	json_t *roles = json_object_get(claims, "roles"), *role;
+	size_t index;
+
+	*ret_roles = roles;
+	if (!roles)
+		return true;
+	if (!json_is_array(roles) || json_array_size(roles) > 50)
+		return false;
+	json_array_foreach(roles, index, role)
+	{
+		if (!json_is_string(role))
+			return false;
+	}
+	return true;
+}
+
+/* "act" as RFC 8693 has it ({"sub": …}) or as plain text. */
+static bool read_actor(const json_t *claims, const char **ret_actor)
+{
+	const json_t *act = json_object_get(claims, "act");
+
+	if (json_is_object(act))
+		return read_text(act, "sub", ret_actor) && *ret_actor;
+	return read_text(claims, "act", ret_actor);
+}
+
+static const char *read_kind(struct caller *caller, const char *kind)
+{
+	if (!kind)
+		return "the token says no kind";
+	if (strcmp(kind, "citizen") == 0) {
+		caller->kind = CALLER_CITIZEN;
+		return caller->subject && !caller->tenant ? NULL : "a citizen's token has a subject and no tenant";
+	}
+	if (strcmp(kind, "operator") == 0) {
+		caller->kind = CALLER_OPERATOR;
+		return caller->subject && caller->tenant ? NULL : "an operator's token has a subject and a tenant";
+	}
+	if (strcmp(kind, "partner") == 0) {
+		caller->kind = CALLER_PARTNER;
+		return caller->tenant && caller->client ? NULL : "a partner's token has a client and a tenant";
+	}
+	return "the token is of an unknown kind";
+}
+
+static bool has_scope(const char *scopes, const char *wanted)
+{
+	size_t length = strlen(wanted);
+
+	while (*scopes) {
+		size_t word = strcspn(scopes, " ");
+
+		if (word == length && memcmp(scopes, wanted, length) == 0)
+			return true;
+		scopes += word + (scopes[word] == ' ');
+	}
+	return false;
+}
+
+static const char *read_caller(const json_t *claims, struct caller *caller)
+{
+	const json_t *scope = json_object_get(claims, "scope");
+	const char *kind, *reason;
+
+	if (!read_text(claims, "kind", &kind) || !read_text(claims, "sub", &caller->subject) ||
+		!read_text(claims, "tenant", &caller->tenant) || !read_text(claims, "client_id", &caller->client) ||
+		!read_text(claims, "acr", &caller->acr) || !read_text(claims, "sid", &caller->session) ||
+		!read_actor(claims, &caller->actor) || !read_roles(claims, &caller->roles))
+		return "a claim has the wrong type";
+	if (scope && !json_is_string(scope))
+		return "a claim has the wrong type";
+	caller->scope = scope ? json_string_value(scope) : "";
+	if (has_scope(caller->scope, "service"))
+		return "no token holds the scope of sibling services";
+	reason = read_kind(caller, kind);
+	if (caller->kind == CALLER_PARTNER)
+		caller->subject = NULL; /* RFC 9068 puts the client there */
+	return reason;
+}
+
+static void finish(struct principal *principal)
+{
+	static const char *const kinds[] = { "anonymous", "citizen", "operator", "partner", "service" };
+	const struct caller *caller = &principal->caller;
+	json_t *members = json_pack("{s:s s:s* s:s* s:s* s:s*}", "kind", kinds[caller->kind], "subject",
+		caller->subject, "actor", caller->actor, "tenant", caller->tenant, "client", caller->client);
+	char *text = json_dumps(members, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+	principal->header = auth_caller_dup(caller);
+	if (!text || !principal->header)
+		abort();
+	principal->header_length = strlen(principal->header);
+	text[strlen(text) - 1] = '\0'; /* without its braces */
+	memmove(text, text + 1, strlen(text));
+	principal->log_members = text;
+	json_decref(members);
+}
+
+static struct principal *principal_empty(void)
+{
+	struct principal *principal = calloc(1, sizeof(*principal));
+
+	if (!principal)
+		abort();
+	principal->references = 1;
+	principal->caller.scope = "";
+	return principal;
+}
+
+struct principal *principal_anonymous_new(void)
+{
+	struct principal *principal = principal_empty();
+
+	principal->caller.kind = CALLER_ANONYMOUS;
+	finish(principal);
+	return principal;
+}
+
+struct principal *principal_new(json_t *claims, const char **ret_reason)
+{
+	struct principal *principal = principal_empty();
+
+	principal->claims = claims;
+	*ret_reason = read_caller(claims, &principal->caller);
+	if (*ret_reason) {
+		principal_release(principal);
+		return NULL;
+	}
+	finish(principal);
+	return principal;
+}
+
+struct principal *principal_hold(struct principal *principal)
+{
+	principal->references++;
+	return principal;
+}
+
+void principal_release(struct principal *principal)
+{
+	if (!principal || --principal->references)
+		return;
+	json_decref(principal->claims);
+	free(principal->header);
+	free(principal->log_members);
+	free(principal);
+}

@@ -1,0 +1,66 @@
+/* A client's connection and the one request that is being served on it. worker.c accepts it, client.c reads the head of
+ * a request, exchange.c decides, forward.c passes it on and the answer back, or answer.c answers; then the next
+ * request. */
+#pragma once
+#include "body.h"
+#include "limit.h"
+#include "stream.h"
+#include "timers.h"
+#include "trace.h"
+#include "worker.h"
+
+struct upstream_connection;
+
+enum client_state { CLIENT_READS_HEAD, CLIENT_FORWARDS, CLIENT_ANSWERS, CLIENT_LINGERS };
+
+struct exchange {
+	bool open; /* begun, and not in the access log yet */
+	int64_t started_us;
+	char method[16], path[160];			/* for the log */
+	bool head_request, http10, keep_alive, refused; /* refused: what follows on this connection cannot be read */
+	char request_id[TRACE_ID_MAX + 1], traceparent[TRACEPARENT_LENGTH + 1];
+	const char *origin; /* an allowed origin, or NULL */
+	const struct route *route;
+	struct principal *principal;
+	struct limit_state rate; /* the tighter of the limits that were looked at */
+	struct body request_body, answer_body;
+	bool expects_continue;
+	int status;
+	const char *problem; /* slug of our own answer */
+	char *page;	     /* an answer of our own that may be longer than a buffer */
+	size_t page_length, page_sent;
+	/* forward.c */
+	struct upstream_connection *upstream;
+	struct buffer to_upstream, from_upstream;
+	size_t scanned;
+	bool queued;
+	struct client *queue_next;
+	int64_t wait_deadline; /* of the queue, then of the connection, then of the answer */
+	unsigned connect_attempts;
+	bool idempotent, replayable, retried; /* replayable: to_upstream still has the request from its first byte */
+	bool sent, send_failed, answer_begun, answer_known, upstream_reusable;
+};
+
+struct client {
+	struct stream stream;
+	struct worker *worker;
+	struct timer timer;
+	struct buffer in, out;
+	enum client_state state;
+	size_t scanned;
+	bool metrics_only, from_this_machine, newline_skipped;
+	char address[INET6_ADDRSTRLEN];
+	uint64_t address_key;
+	struct client *next, **previous; /* of the worker */
+	struct client *next_scheduled;
+	bool scheduled;
+	struct exchange exchange;
+};
+
+struct client *client_new(struct worker *worker, int fd, const struct sockaddr_storage *address, bool metrics_only);
+/* Goes on as far as the sockets allow. */
+void client_run(struct client *client);
+/* The connection ends here and now, whatever is under way. */
+void client_close(struct client *client);
+/* The answer is out: log it, then the next request or the end of the connection. */
+void client_answer_sent(struct client *client);

@@ -1,0 +1,342 @@
+/* The decision on one request, in the order in which it is made: is it well formed, within the limits, known, allowed,
+ * of a size and type that the operation takes? Each step either goes on or has answered. */
+#include "exchange.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "answer.h"
+#include "forward.h"
+#include "jwks.h"
+#include "metrics.h"
+#include "pages.h"
+#include "path.h"
+
+enum { MAX_PATH = 2000 };
+
+static void take_limit(struct client *client, uint64_t key, uint32_t per_minute)
+{
+	struct exchange *exchange = &client->exchange;
+	struct limit_state state = limit_take(client->worker->gateway->limits, key, per_minute, client->worker->now_us);
+
+	if (!state.known)
+		return;
+	if (!exchange->rate.known || !state.allowed || state.remaining < exchange->rate.remaining)
+		exchange->rate = state;
+}
+
+static bool within_limit(struct client *client)
+{
+	const struct limit_state *rate = &client->exchange.rate;
+
+	if (!rate->known || rate->allowed)
+		return true;
+	answer_later(client, 429, "too-many-requests", "more requests than are allowed in a minute", rate->retry_after);
+	return false;
+}
+
+/* Each request counts, also those that are refused later. */
+static void open_exchange(struct client *client)
+{
+	struct exchange *exchange = &client->exchange;
+
+	memset(exchange, 0, sizeof(*exchange));
+	exchange->open = true;
+	exchange->started_us = client->worker->now_us;
+	exchange->request_body.done = true;
+	take_limit(client, client->address_key, client->worker->gateway->limit_address);
+}
+
+static void name_exchange(struct exchange *exchange, const char *request_id, const char *traceparent)
+{
+	if (trace_id_holds(request_id))
+		memcpy(exchange->request_id, request_id, strlen(request_id) + 1);
+	else
+		trace_new_id(exchange->request_id);
+	if (traceparent_holds(traceparent))
+		memcpy(exchange->traceparent, traceparent, TRACEPARENT_LENGTH + 1);
+	else
+		trace_new_parent(exchange->traceparent);
+}
+
+static const char *allowed_origin(const struct gateway *gateway, const char *origin)
+{
+	for (size_t i = 0; origin && i < gateway->origin_count; i++) {
+		if (strcmp(gateway->origins[i], origin) == 0)
+			return gateway->origins[i];
+	}
+	return NULL;
+}
+
+void exchange_refuse(struct client *client, int status, const char *detail)
+{
+	static const struct {
+		int status;
+		const char *slug;
+	} slugs[] = { { 408, "request-timeout" }, { 414, "uri-too-long" }, { 431, "header-fields-too-large" },
+		{ 501, "not-implemented" }, { 505, "http-version-not-supported" } };
+	const char *slug = "malformed-request";
+	struct exchange *exchange = &client->exchange;
+
+	if (!exchange->open) {
+		open_exchange(client);
+		name_exchange(exchange, NULL, NULL);
+	}
+	exchange->refused = true;
+	for (size_t i = 0; i < sizeof(slugs) / sizeof(slugs[0]); i++) {
+		if (slugs[i].status == status)
+			slug = slugs[i].slug;
+	}
+	answer_problem(client, status, slug, detail);
+}
+
+/* Notes what the answer and the log will need when the head is gone. */
+static bool read_request(struct client *client, char *data, size_t length, struct asking *asking)
+{
+	struct exchange *exchange = &client->exchange;
+	struct http1_head *head = &asking->head;
+	int status = http1_parse_request(data, length, head);
+
+	if (status) {
+		name_exchange(exchange, NULL, NULL);
+		exchange_refuse(client, status, head->fault);
+		return false;
+	}
+	name_exchange(exchange, http1_value(head, FIELD_REQUEST_ID), http1_value(head, FIELD_TRACEPARENT));
+	exchange->origin = allowed_origin(client->worker->gateway, http1_value(head, FIELD_ORIGIN));
+	exchange->head_request = strcmp(head->method, "HEAD") == 0;
+	exchange->http10 = head->minor == 0;
+	exchange->keep_alive = head->keep_alive && !client->worker->draining;
+	exchange->request_body = body_start(head, head->body, UINT64_MAX);
+	snprintf(exchange->method, sizeof(exchange->method), "%s", head->method);
+	return true;
+}
+
+static bool read_expectation(struct client *client, const struct http1_head *head)
+{
+	const char *expectation = http1_value(head, FIELD_EXPECT);
+
+	if (!expectation)
+		return true;
+	if (strcasecmp(expectation, "100-continue") != 0) {
+		answer_problem(client, 417, "expectation-failed", "no expectation but 100-continue can be met");
+		return false;
+	}
+	client->exchange.expects_continue = head->body != BODY_NONE && head->minor == 1;
+	return true;
+}
+
+static bool read_path(struct client *client, struct asking *asking)
+{
+	if (strcmp(asking->head.target, "*") == 0) {
+		answer_options(client, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", false);
+		return false;
+	}
+	if (!path_decode(asking->head.target, asking->path, &asking->path_length, &asking->query)) {
+		exchange_refuse(
+			client, 400, "a path with an empty or dotted segment, or a character that no path here has");
+		return false;
+	}
+	if (asking->path_length > MAX_PATH) {
+		exchange_refuse(client, 414, "the path is too long");
+		return false;
+	}
+	return true;
+}
+
+static bool find_route(struct client *client, struct asking *asking)
+{
+	struct exchange *exchange = &client->exchange;
+	const char *allow;
+
+	exchange->route = route_find(client->worker->gateway->routes, asking->head.method, asking->path,
+		asking->path_length, &asking->values, &allow);
+	if (exchange->route && !exchange->route->internal) {
+		size_t length = asking->head.target_length - (asking->query ? strlen(asking->query) + 1 : 0);
+
+		snprintf(exchange->path, sizeof(exchange->path), "%.*s", (int)length, asking->head.target);
+		return true;
+	}
+	exchange->route = NULL;
+	if (!allow)
+		answer_problem(client, 404, "not-found", "there is nothing at this path");
+	else if (strcmp(asking->head.method, "OPTIONS") == 0)
+		answer_options(client, allow, asking->head.known[FIELD_REQUEST_METHOD] != NULL);
+	else
+		answer_problem_with(client, 405, "method-not-allowed", "the path exists, not with this method",
+			(struct extra_field){ "Allow", allow });
+	return false;
+}
+
+static void follow_keys(struct worker *worker)
+{
+	if (worker->keys && worker->keys_generation == jwks_generation())
+		return;
+	jwks_release(worker->keys);
+	worker->keys = jwks_hold(&worker->keys_generation);
+	token_cache_clear(worker->tokens);
+}
+
+static bool verify_token(struct client *client, const char *token, size_t length)
+{
+	struct worker *worker = client->worker;
+	struct principal *principal = NULL;
+	unsigned char digest[TOKEN_DIGEST];
+	enum token_verdict verdict;
+	const char *reason;
+
+	follow_keys(worker);
+	if (!worker->keys) {
+		answer_later(client, 503, "unavailable", "tokens cannot be verified yet", 1);
+		return false;
+	}
+	token_digest(worker->tokens, token, length, digest);
+	client->exchange.principal = token_cache_find(worker->tokens, digest, worker->wall);
+	if (client->exchange.principal) {
+		count(&worker->counters.token_hits, 1);
+		return true;
+	}
+	count(&worker->counters.token_misses, 1);
+	verdict = token_verify(
+		worker->keys, &worker->gateway->token_rules, token, length, worker->wall, &principal, &reason);
+	if (verdict == TOKEN_VALID) {
+		const char *who = principal->caller.subject ? principal->caller.subject : principal->caller.client;
+
+		principal->limit_key = limit_key(worker->gateway->limits, 's', who, strlen(who));
+		token_cache_store(worker->tokens, digest, principal, worker->wall);
+		client->exchange.principal = principal;
+		return true;
+	}
+	if (verdict == TOKEN_UNKNOWN_KEY)
+		jwks_want();
+	answer_unauthorized(client, "invalid_token", reason);
+	return false;
+}
+
+/* Bearer tokens are ours and end here. Other schemes are the service's business where the operation is public: clients
+ * of the token endpoint prove themselves with Basic. */
+static bool identify(struct client *client, struct asking *asking)
+{
+	struct exchange *exchange = &client->exchange;
+	struct http1_field *authorization = asking->head.known[FIELD_AUTHORIZATION];
+	bool open_to_all = exchange->route->operation->security_count == 0;
+
+	if (authorization && strncasecmp(authorization->value, "Bearer ", 7) == 0) {
+		const char *token = authorization->value + 7;
+
+		authorization->dropped = true;
+		return verify_token(client, token, authorization->value_length - 7u);
+	}
+	if (!open_to_all) {
+		answer_unauthorized(client, NULL, "this operation needs an access token");
+		return false;
+	}
+	exchange->principal = principal_hold(client->worker->anonymous);
+	return true;
+}
+
+/* The scopes of the first alternative that a token can hold. */
+static void wanted_scopes(const struct contract_operation *operation, char *text, size_t size)
+{
+	text[0] = '\0';
+	for (size_t i = 0; i < operation->security_count && !*text; i++) {
+		for (const char *const *scope = operation->security[i].scopes; *scope; scope++) {
+			size_t length = strlen(text);
+
+			if (strcmp(*scope, "service") != 0)
+				snprintf(text + length, size - length, "%s%s", length ? " " : "", *scope);
+		}
+	}
+}
+
+static bool may_call(struct client *client)
+{
+	const struct contract_operation *operation = client->exchange.route->operation;
+	char scopes[256], detail[320], challenge[360];
+
+	if (auth_allows(operation, &client->exchange.principal->caller))
+		return true;
+	wanted_scopes(operation, scopes, sizeof(scopes));
+	snprintf(detail, sizeof(detail), "the token lacks the scope %s", scopes);
+	snprintf(challenge, sizeof(challenge), "Bearer error=\"insufficient_scope\", scope=\"%s\"", scopes);
+	answer_problem_with(client, 403, "forbidden", detail, (struct extra_field){ "WWW-Authenticate", challenge });
+	return false;
+}
+
+static bool in_own_tenant(struct client *client, const struct asking *asking)
+{
+	const struct caller *caller = &client->exchange.principal->caller;
+
+	if ((caller->kind != CALLER_OPERATOR && caller->kind != CALLER_PARTNER) ||
+		client->exchange.route->operation->security_count == 0)
+		return true;
+	if (route_tenant_matches(client->exchange.route, &asking->values, asking->query, caller->tenant))
+		return true;
+	answer_problem(client, 403, "forbidden", "the token is of another tenant");
+	return false;
+}
+
+static bool within_caller_limit(struct client *client)
+{
+	const struct principal *principal = client->exchange.principal;
+
+	if (principal->caller.kind != CALLER_ANONYMOUS)
+		take_limit(client, principal->limit_key, client->worker->gateway->limit_caller);
+	return within_limit(client);
+}
+
+static bool body_acceptable(struct client *client, const struct asking *asking)
+{
+	const struct contract_operation *operation = client->exchange.route->operation;
+	const struct http1_head *head = &asking->head;
+	const char *type = http1_value(head, FIELD_CONTENT_TYPE);
+
+	client->exchange.request_body.limit = operation->max_body;
+	if (head->body == BODY_NONE)
+		return true;
+	if (operation->body_count == 0 || (head->body == BODY_LENGTH && head->content_length > operation->max_body)) {
+		answer_problem(client, 413, "content-too-large", "the body is larger than this operation takes");
+		return false;
+	}
+	if (!type || !contract_body_for(operation, type)) {
+		answer_problem(client, 415, "unsupported-media-type", "this operation does not take this media type");
+		return false;
+	}
+	return true;
+}
+
+static bool allowed(struct client *client, struct asking *asking)
+{
+	return find_route(client, asking) && identify(client, asking) && may_call(client) &&
+	       in_own_tenant(client, asking) && within_caller_limit(client) && body_acceptable(client, asking);
+}
+
+void exchange_begin(struct client *client, char *data, size_t length)
+{
+	struct asking asking;
+
+	open_exchange(client);
+	if (!read_request(client, data, length, &asking) || !within_limit(client) ||
+		!read_expectation(client, &asking.head) || !read_path(client, &asking))
+		return;
+	if (pages_answer(client, &asking))
+		return;
+	if (allowed(client, &asking))
+		forward_start(client, &asking);
+}
+
+void exchange_end(struct client *client)
+{
+	struct exchange *exchange = &client->exchange;
+	const char *operation = exchange->route ? exchange->route->operation->id : "none";
+
+	if (!exchange->open)
+		return;
+	exchange->open = false;
+	metrics_request(operation, exchange->status, (double)(worker_clock_us() - exchange->started_us) / 1e6);
+	access_log_request(&client->worker->log, client);
+	principal_release(exchange->principal);
+	free(exchange->page);
+	exchange->principal = NULL;
+	exchange->page = NULL;
+	exchange->started_us = 0;
+}

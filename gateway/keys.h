@@ -1,0 +1,30 @@
+/* A set of public keys as identity publishes it (JWKS, RFC 7517), each parsed once and tied to one algorithm.
+ * Immutable. */
+#pragma once
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { KEYS_MAX = 16 };
+
+enum token_algorithm { ALGORITHM_NONE, ALGORITHM_ES256, ALGORITHM_RS256, ALGORITHM_PS256, ALGORITHM_EDDSA };
+
+struct token_key {
+	char id[128];
+	enum token_algorithm algorithm;
+	EVP_PKEY *key;
+};
+
+struct keys {
+	unsigned references; /* counted under jwks.c's lock */
+	size_t count;
+	struct token_key keys[KEYS_MAX];
+};
+
+/* From the text of a JWKS. Keys that cannot verify our tokens (symmetric, for encryption, unknown curves) are left out;
+ * NULL when the text is none or no key is left. */
+struct keys *keys_new(const char *text, size_t length);
+void keys_free(struct keys *keys);
+
+const struct token_key *keys_find(const struct keys *keys, const char *id);
+enum token_algorithm algorithm_named(const char *name);

@@ -1,0 +1,125 @@
+/* What operators and load balancers look at. Readiness is what upkeep.c found out; nothing is asked while a client
+ * waits. */
+#include "pages.h"
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "answer.h"
+#include "jwks.h"
+#include "metrics.h"
+
+static struct worker *const *all_workers;
+static unsigned worker_total;
+
+static void answer_status(struct client *client)
+{
+	answer_page(client, 200, "application/problem+json",
+		strdup("{\"type\":\"about:blank\",\"title\":\"OK\",\"status\":200,\"detail\":\"The gateway is up.\"}"));
+}
+
+static void answer_livez(struct client *client)
+{
+	answer_page(client, 200, "application/json", strdup("{\"status\":\"alive\"}"));
+}
+
+static bool service_reachable(const struct upstream_service *service)
+{
+	for (size_t i = 0; i < service->replica_count; i++) {
+		if (atomic_load_explicit(&service->replicas[i].reachable, memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
+/* Ready: every service has a replica that accepts connections, the keys are loaded, and no end is in sight. */
+static void answer_readyz(struct client *client)
+{
+	const struct gateway *gateway = client->worker->gateway;
+	json_t *services = json_object(), *document;
+	bool keys = jwks_generation() != 0, ready = keys && !atomic_load(&gateway->draining);
+	char *text;
+
+	for (size_t i = 0; i < gateway->service_count; i++) {
+		bool reachable = service_reachable(&gateway->services[i]);
+
+		ready = ready && reachable;
+		json_object_set_new(services, gateway->services[i].name, json_boolean(reachable));
+	}
+	document = json_pack("{s:s s:b s:b s:o}", "status", ready ? "ready" : "not ready", "keys", keys, "draining",
+		atomic_load(&gateway->draining), "upstreams", services);
+	text = json_dumps(document, JSON_COMPACT);
+	json_decref(document);
+	if (!text)
+		abort();
+	answer_page(client, ready ? 200 : 503, "application/json", text);
+}
+
+static void answer_metrics(struct client *client)
+{
+	answer_page(client, 200, "text/plain; version=0.0.4; charset=utf-8", metrics_page_dup("gateway"));
+}
+
+static bool is(const struct asking *asking, const char *path)
+{
+	return strcmp(asking->path, path) == 0;
+}
+
+bool pages_answer(struct client *client, const struct asking *asking)
+{
+	bool metrics_here =
+		client->metrics_only || (client->from_this_machine && !client->worker->gateway->metrics_listen.length);
+	void (*page)(struct client * client) = NULL;
+
+	if (is(asking, "/metrics") && metrics_here)
+		page = answer_metrics;
+	else if (is(asking, "/status"))
+		page = answer_status;
+	else if (is(asking, "/livez"))
+		page = answer_livez;
+	else if (is(asking, "/readyz"))
+		page = answer_readyz;
+	if (!page) {
+		if (client->metrics_only)
+			answer_problem(client, 404, "not-found", "there is nothing at this path");
+		return client->metrics_only;
+	}
+	if (strcmp(asking->head.method, "GET") == 0 || strcmp(asking->head.method, "HEAD") == 0)
+		page(client);
+	else
+		answer_problem_with(client, 405, "method-not-allowed", "the path exists, not with this method",
+			(struct extra_field){ "Allow", "GET, HEAD" });
+	return true;
+}
+
+static double sum_of(size_t offset)
+{
+	long sum = 0;
+
+	for (unsigned i = 0; i < worker_total; i++) {
+		atomic_long *counter = (atomic_long *)((char *)&all_workers[i]->counters + offset);
+
+		sum += atomic_load_explicit(counter, memory_order_relaxed);
+	}
+	return (double)sum;
+}
+
+static void write_gauges(void (*gauge)(void *out, const char *name, const char *labels, double value), void *out)
+{
+#define COUNTER(member) sum_of(offsetof(struct worker_counters, member))
+	gauge(out, "portico_gateway_clients", "", COUNTER(clients));
+	gauge(out, "portico_gateway_refused_clients_total", "", COUNTER(refused_clients));
+	gauge(out, "portico_gateway_upstream_connections", "", COUNTER(upstream_connections));
+	gauge(out, "portico_gateway_upstream_waiting", "", COUNTER(upstream_waiting));
+	gauge(out, "portico_gateway_upstream_retries_total", "", COUNTER(upstream_retries));
+	gauge(out, "portico_gateway_tokens_total", "found=\"cache\"", COUNTER(token_hits));
+	gauge(out, "portico_gateway_tokens_total", "found=\"signature\"", COUNTER(token_misses));
+#undef COUNTER
+}
+
+void pages_start(struct worker *const *workers, unsigned total)
+{
+	all_workers = workers;
+	worker_total = total;
+	metrics_add_source(write_gauges);
+}

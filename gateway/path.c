@@ -1,0 +1,131 @@
+/* Percent-decoding with nothing left to interpretation. */
+#include "path.h"
+#include <stdint.h>
+#include <string.h>
+
+enum { MAX_QUERY_VALUE = 256 };
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The byte at *at, decoded; *at is moved behind it. -1: broken. */
+static int decode_byte(const char **at)
+{
+	int high, low;
+
+	if (**at != '%')
+		return (unsigned char)*(*at)++;
+	high = hex_value((*at)[1]);
+	low = high < 0 ? -1 : hex_value((*at)[2]);
+	if (low < 0)
+		return -1;
+	*at += 3;
+	return high << 4 | low;
+}
+
+/* Well-formed UTF-8: no overlong form, no surrogate, nothing above U+10FFFF. */
+static bool utf8_holds(const unsigned char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length;) {
+		unsigned lead = bytes[i], more, least;
+		uint32_t code;
+
+		if (lead < 0x80) {
+			i++;
+			continue;
+		}
+		more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+		if (lead < 0xc2 || lead > 0xf4 || i + more >= length + 0u)
+			return false;
+		least = more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80;
+		code = lead & (0x3fu >> more);
+		for (unsigned k = 1; k <= more; k++) {
+			if ((bytes[i + k] & 0xc0) != 0x80)
+				return false;
+			code = code << 6 | (bytes[i + k] & 0x3f);
+		}
+		if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+			return false;
+		i += more + 1;
+	}
+	return true;
+}
+
+/* True when the segment that ends at length is "", "." or "..". */
+static bool ends_in_odd_segment(const char *path, size_t length)
+{
+	size_t start = length;
+
+	while (start && path[start - 1] != '/')
+		start--;
+	length -= start;
+	return length == 0 || (length <= 2 && path[start] == '.' && path[start + length - 1] == '.');
+}
+
+bool path_decode(const char *target, char *decoded, size_t *ret_length, const char **ret_query)
+{
+	size_t length = 0;
+	bool plain_ascii = true;
+
+	if (*target != '/')
+		return false;
+	while (*target && *target != '?') {
+		bool encoded = *target == '%';
+		int byte = decode_byte(&target);
+
+		if (byte < 0x20 || byte == 0x7f || byte == '\\' || (encoded && byte == '/'))
+			return false;
+		if (byte == '/' && length && ends_in_odd_segment(decoded, length))
+			return false;
+		plain_ascii = plain_ascii && byte < 0x80;
+		decoded[length++] = (char)byte;
+	}
+	decoded[length] = '\0';
+	*ret_length = length;
+	*ret_query = *target == '?' ? target + 1 : NULL;
+	if (length > 1 && decoded[length - 1] != '/' && ends_in_odd_segment(decoded, length))
+		return false;
+	return plain_ascii || utf8_holds((const unsigned char *)decoded, length);
+}
+
+/* Decodes up to one of the ends into out. The length, or -1 when it is broken or too long. */
+static int decode_part(const char **at, const char *ends, char *out)
+{
+	int length = 0;
+
+	while (**at && !strchr(ends, **at)) {
+		int byte = **at == '+' ? (*at)++, ' ' : decode_byte(at);
+
+		if (byte < 0 || length == MAX_QUERY_VALUE)
+			return -1;
+		out[length++] = (char)byte;
+	}
+	return length;
+}
+
+bool query_each(const char *query, const char *name, bool (*found)(void *context, const char *value, size_t length),
+	void *context)
+{
+	size_t name_length = strlen(name);
+	char part[MAX_QUERY_VALUE];
+
+	while (query && *query) {
+		int length = decode_part(&query, "=&", part);
+		bool wanted = length == (int)name_length && memcmp(part, name, name_length) == 0;
+
+		if (wanted) {
+			query += *query == '=';
+			length = decode_part(&query, "&", part);
+			if (length < 0 || !found(context, part, (size_t)length))
+				return false;
+		}
+		query = strchr(query, '&');
+		query = query ? query + 1 : NULL;
+	}
+	return true;
+}

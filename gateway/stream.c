@@ -1,0 +1,71 @@
+/* Reading and writing with as few calls as edge-triggered epoll allows: a short read means that the socket is empty. */
+#include "stream.h"
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+bool stream_watch(struct stream *stream, int epoll)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = stream };
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, stream->fd, &event) == 0;
+}
+
+void stream_close(struct stream *stream)
+{
+	if (stream->fd >= 0)
+		close(stream->fd);
+	stream->fd = -1;
+}
+
+void stream_event(struct stream *stream, uint32_t events)
+{
+	if (stream->fd < 0)
+		return;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		stream->readable = true;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		stream->writable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		stream->hung_up = true;
+	stream->ready(stream);
+}
+
+enum stream_result stream_fill(struct stream *stream, struct buffer *buffer)
+{
+	size_t room = buffer_room(buffer);
+	ssize_t got;
+
+	if (!stream->readable || !room)
+		return STREAM_WAITS;
+	do
+		got = recv(stream->fd, buffer->data + buffer->end, room, 0);
+	while (got < 0 && errno == EINTR);
+	if (got > 0) {
+		buffer->end += (size_t)got;
+		stream->readable = (size_t)got == room || stream->hung_up;
+		return STREAM_MOVED;
+	}
+	if (got == 0)
+		return STREAM_CLOSED;
+	if (errno != EAGAIN)
+		return STREAM_FAILED;
+	stream->readable = false;
+	return STREAM_WAITS;
+}
+
+enum stream_result stream_flush(struct stream *stream, struct buffer *buffer)
+{
+	while (buffer_length(buffer) && stream->writable) {
+		ssize_t sent = send(stream->fd, buffer_bytes(buffer), buffer_length(buffer), MSG_NOSIGNAL);
+
+		if (sent >= 0)
+			buffer->start += (size_t)sent;
+		else if (errno == EAGAIN)
+			stream->writable = false;
+		else if (errno != EINTR)
+			return STREAM_FAILED;
+	}
+	return buffer_length(buffer) ? STREAM_WAITS : STREAM_MOVED;
+}

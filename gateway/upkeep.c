@@ -1,0 +1,120 @@
+/* One thread, one round a second: names, reachability, keys. It tells the workers nothing but through struct replica
+ * and jwks.c. */
+#include "upkeep.h"
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "gateway.h"
+#include "jwks.h"
+#include "log.h"
+#include "scope.h"
+
+enum { RESOLVE_ROUNDS = 30, PROBE_ROUNDS = 2, PROBE_TIMEOUT_MS = 500 };
+
+static pthread_t thread;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static bool stopping;
+
+static void resolve(struct replica *replica)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *found;
+
+	if (getaddrinfo(replica->host, replica->port, &hints, &found) != 0)
+		return; /* the last known address stays */
+	pthread_mutex_lock(&replica->lock);
+	memcpy(&replica->endpoint.address, found->ai_addr, found->ai_addrlen);
+	replica->endpoint.length = found->ai_addrlen;
+	pthread_mutex_unlock(&replica->lock);
+	freeaddrinfo(found);
+}
+
+static bool connects(const struct endpoint *endpoint)
+{
+	auto_fd int fd = socket(endpoint->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct pollfd ready = { .fd = fd, .events = POLLOUT };
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	if (!endpoint->length || fd < 0)
+		return false;
+	if (connect(fd, (const struct sockaddr *)&endpoint->address, endpoint->length) == 0)
+		return true;
+	if (errno != EINPROGRESS || poll(&ready, 1, PROBE_TIMEOUT_MS) != 1)
+		return false;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
+}
+
+static void probe(const struct upstream_service *service, struct replica *replica)
+{
+	struct endpoint endpoint;
+	bool reachable;
+
+	pthread_mutex_lock(&replica->lock);
+	endpoint = replica->endpoint;
+	pthread_mutex_unlock(&replica->lock);
+	reachable = connects(&endpoint);
+	if (atomic_exchange(&replica->reachable, reachable) != reachable)
+		log_info(reachable ? "upstream is reachable" : "upstream cannot be reached", "{s:s s:s s:s}", "service",
+			service->name, "host", replica->host, "port", replica->port);
+}
+
+static void tend_upstreams(struct gateway *gateway, unsigned round)
+{
+	for (size_t i = 0; i < gateway->service_count; i++) {
+		struct upstream_service *service = &gateway->services[i];
+
+		for (size_t k = 0; k < service->replica_count; k++) {
+			if (round % RESOLVE_ROUNDS == 0 || !service->replicas[k].endpoint.length)
+				resolve(&service->replicas[k]);
+			if (round % PROBE_ROUNDS == 0)
+				probe(service, &service->replicas[k]);
+		}
+	}
+}
+
+/* True when it is time to stop. */
+static bool pause_for_a_second(void)
+{
+	struct timespec until;
+	bool stop;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&lock);
+	if (!stopping)
+		pthread_cond_timedwait(&wake, &lock, &until);
+	stop = stopping;
+	pthread_mutex_unlock(&lock);
+	return stop;
+}
+
+static void *run(void *context)
+{
+	struct gateway *gateway = context;
+	unsigned round = 0;
+
+	do {
+		tend_upstreams(gateway, round++);
+		jwks_tick(gateway->jwks_url);
+	} while (!pause_for_a_second());
+	return NULL;
+}
+
+bool upkeep_start(struct gateway *gateway)
+{
+	return pthread_create(&thread, NULL, run, gateway) == 0;
+}
+
+void upkeep_stop(void)
+{
+	pthread_mutex_lock(&lock);
+	stopping = true;
+	pthread_cond_signal(&wake);
+	pthread_mutex_unlock(&lock);
+	pthread_join(thread, NULL);
+}

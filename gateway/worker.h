@@ -1,0 +1,59 @@
+/* One thread with its own listening socket, event loop, token cache, connections and buffers. Workers share the
+ * settings, the limits and nothing else, so none waits for another. */
+#pragma once
+#include "access_log.h"
+#include "buffer.h"
+#include "gateway.h"
+#include "stream.h"
+#include "timers.h"
+
+struct client;
+struct upstream_pool;
+
+struct worker_counters { /* written by the worker, read by /metrics */
+	atomic_long clients, refused_clients, upstream_connections, upstream_waiting, upstream_retries, token_hits,
+		token_misses;
+};
+
+struct worker {
+	struct gateway *gateway;
+	pthread_t thread;
+	int epoll;
+	struct stream listener, metrics_listener, wake;
+	int64_t now, now_us; /* of this turn of the loop, monotonic */
+	time_t wall;	     /* of this turn, seconds since 1970 */
+	char date[32];	     /* wall as in the field Date */
+	time_t date_of;
+	bool draining;
+	struct timers timers;
+	struct buffer_pool buffers;
+	struct upstream_pool *pools; /* by index of the service */
+	struct client *clients;
+	size_t client_count;
+	struct client *scheduled; /* to be run again in this turn */
+	struct stream *dead;	  /* freed at the end of the turn: events of this turn may still name them */
+	struct keys *keys;
+	unsigned keys_generation;
+	struct token_cache *tokens;
+	struct principal *anonymous;
+	struct access_log log;
+	struct worker_counters counters;
+};
+
+struct worker *worker_new(struct gateway *gateway, bool with_metrics);
+bool worker_start(struct worker *worker);
+/* Stops accepting, lets what runs finish, at most ten seconds; then the thread ends. */
+void worker_drain(struct worker *worker);
+void worker_free(struct worker *worker); /* joins the thread */
+
+void worker_schedule(struct worker *worker, struct client *client);
+/* stream is closed; the object it begins is freed at the end of the turn. */
+void worker_bury(struct worker *worker, struct stream *stream);
+
+int64_t worker_clock_us(void);
+
+static inline void count(atomic_long *counter, long change)
+{
+	atomic_store_explicit(
+		counter, atomic_load_explicit(counter, memory_order_relaxed) + change, memory_order_relaxed);
+}
