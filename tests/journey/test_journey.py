@@ -30,9 +30,11 @@ def test_she_finds_the_service_by_a_few_letters(anna, journey):
 
 
 def test_the_form_knows_her_already(anna, journey):
-    form = anna.get(f"/dossier/v1/services/{journey['service']['id']}/form", expect=200).json()
-    assert anna.person["fiscal code"] in form["prefill"].values()
-    journey["form"] = form
+    """Within a moment of her first login: dossier hears of her from identity by an event."""
+    def form():
+        shown = anna.get(f"/dossier/v1/services/{journey['service']['id']}/form", expect=200).json()
+        return anna.person["fiscal code"] in shown["prefill"].values() and shown
+    journey["form"] = eventually(form)
 
 
 def test_she_begins_a_draft_and_comes_back_to_it(anna, journey):

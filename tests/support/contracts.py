@@ -15,7 +15,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.I)
 
 
-class ContractBroken(AssertionError):
+class ContractBroken(Exception):
     """The answer is not what the contract of the operation says."""
 
 

@@ -25,10 +25,10 @@ static const struct sql migrations[] = {
 		" RAISE EXCEPTION USING ERRCODE = state, MESSAGE = words, DETAIL = 'a secret of the row'; END $$;" },
 };
 
-enum { ADD, COUNT, WHO, FAIL, SLEEP, BROKEN, GUARDED, SLOW_ADD, REFUSE, NUMBER, STATEMENTS };
+enum { ADD, HOW_MANY, WHO, FAIL, SLEEP, BROKEN, GUARDED, SLOW_ADD, REFUSE, NUMBER, STATEMENTS };
 static const struct sql statements[] = {
 	{ "add", ADD, "INSERT INTO thing (name, amount, parent) VALUES ($1, $2::int, $3::int) RETURNING name" },
-	{ "count", COUNT, "SELECT count(*) FROM thing" },
+	{ "count", HOW_MANY, "SELECT count(*) FROM thing" },
 	{ "who", WHO,
 		"SELECT coalesce(app_tenant(), '-'), coalesce(app_subject()::text, '-'), current_user, "
 		"current_setting('app.request_id')" },
@@ -190,7 +190,7 @@ static void a_transaction_is_all_or_nothing(void **state)
 
 	PQclear(db_query(transaction, &statements[ADD], 3, (const char *[]){ "a", "1", NULL }, &failure));
 	assert_null(db_query(transaction, &statements[FAIL], 1, (const char *[]){ "22000" }, &failure));
-	assert_null(db_query(transaction, &statements[COUNT], 0, NULL, &failure));
+	assert_null(db_query(transaction, &statements[HOW_MANY], 0, NULL, &failure));
 	assert_false(db_commit(transaction, &failure));
 	assert_int_equal(things(), 0);
 	transaction = db_begin(db, &nobody, &failure);
@@ -213,7 +213,7 @@ static void a_statement_that_does_not_prepare_leaves_the_connection_whole(void *
 		assert_int_equal(run(db, BROKEN, 0, NULL, &failure), 500);
 		assert_string_equal(failure.sqlstate, "42601");
 	}
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	assert_int_equal(db_gauges(db).open, 1);
 	db_free(db);
 }
@@ -233,7 +233,7 @@ static void a_full_pool_is_waited_for_within_its_bound(void **state)
 	assert_int_equal(db_gauges(db).timeouts, 1);
 	assert_int_equal(db_gauges(db).in_use, 2);
 	db_rollback(first);
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	db_rollback(second);
 	assert_int_equal(db_gauges(db).in_use, 0);
 	db_free(db);
@@ -279,15 +279,15 @@ static void connections_that_died_while_idle_cost_nobody_an_error(void **state)
 
 	for (int round = 0; round < 3; round++) {
 		struct db_transaction *one = db_begin(db, &nobody, &failure), *two = db_begin(db, &nobody, &failure);
-		PQclear(db_query(one, &statements[COUNT], 0, NULL, &failure));
-		PQclear(db_query(two, &statements[COUNT], 0, NULL, &failure));
+		PQclear(db_query(one, &statements[HOW_MANY], 0, NULL, &failure));
+		PQclear(db_query(two, &statements[HOW_MANY], 0, NULL, &failure));
 		db_rollback(one);
 		db_rollback(two);
 		servers_sql("unit_db", "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = "
 				       "'portico_unit_db'");
 		usleep(50000);
-		assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
-		assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
+		assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
+		assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	}
 	db_free(db);
 }
@@ -306,7 +306,7 @@ static void a_statement_whose_server_dies_is_not_repeated(void **state)
 	pthread_t thread;
 	void *status;
 
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	pthread_create(&thread, NULL, slow_add, db);
 	usleep(300000);
 	servers_sql("unit_db",
@@ -315,7 +315,7 @@ static void a_statement_whose_server_dies_is_not_repeated(void **state)
 	assert_int_equal((long)status, 503);
 	usleep(1500000);
 	assert_int_equal(things(), 0);
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	db_free(db);
 }
 
@@ -325,17 +325,17 @@ static void a_server_that_comes_back_is_used_again(void **state)
 	struct db_failure failure;
 	long long began;
 
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	assert_true(db_alive(db));
 	gate_set(GATE_SHUT);
 	began = monotonic_ms();
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(run(db, COUNT, 0, NULL, &failure), 503);
+		assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 503);
 	assert_false(db_alive(db));
 	assert_in_range(monotonic_ms() - began, 0, 2000);
 	assert_int_equal(db_gauges(db).open, 0);
 	gate_set(GATE_OPEN);
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	db_free(db);
 }
 
@@ -345,17 +345,17 @@ static void a_server_that_hangs_is_given_up(void **state)
 	struct db_failure failure;
 	long long began;
 
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	gate_set(GATE_HANGING);
 	began = monotonic_ms();
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 503);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 503);
 	assert_in_range(monotonic_ms() - began, DB_EXCHANGE_MS - 100, DB_EXCHANGE_MS + 1000);
 	began = monotonic_ms();
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 503);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 503);
 	assert_in_range(monotonic_ms() - began, DB_CONNECT_MS - 100, DB_CONNECT_MS + 1000);
 	assert_false(db_alive(db));
 	gate_set(GATE_OPEN);
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	db_free(db);
 }
 
@@ -366,7 +366,7 @@ static void a_slow_statement_is_stopped_by_the_server(void **state)
 
 	assert_int_equal(run(db, SLEEP, 1, (const char *[]){ "20" }, &failure), 503);
 	assert_string_equal(failure.sqlstate, "57014");
-	assert_int_equal(run(db, COUNT, 0, NULL, &failure), 200);
+	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	assert_int_equal(db_gauges(db).open, 1);
 	db_free(db);
 }
