@@ -107,10 +107,12 @@ static bool attempt(struct entry *entry)
 	auto_free char *cause = NULL;
 	int status = options.deliver(entry->consumer, entry->envelope, &cause);
 
+	int attempts = options.attempts ? options.attempts : ATTEMPTS_MAX;
+
 	entry->attempts++;
 	if (status >= 200 && status < 300)
 		return true;
-	if ((is_poison(status) || entry->attempts >= ATTEMPTS_MAX) && to_dead_letters(entry, status, cause))
+	if ((is_poison(status) || entry->attempts >= attempts) && to_dead_letters(entry, status, cause))
 		return true;
 	long long pause = options.pause_ms ? options.pause_ms : FIRST_PAUSE_MS;
 	for (int i = 1; i < entry->attempts && pause < LONGEST_PAUSE_MS; i++)
