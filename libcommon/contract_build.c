@@ -209,9 +209,20 @@ static bool check_references(struct builder *b, struct located at)
 	return true;
 }
 
+/* Looking into a file may open the next one. */
+static bool check_all_references(struct builder *b)
+{
+	const json_t *root;
+
+	for (int i = 0; (root = documents_root(b->contract->documents, i)); i++)
+		if (!check_references(b, (struct located){ root, root }))
+			return false;
+	return true;
+}
+
 bool contract_build(struct builder *b)
 {
 	struct located root = { b->contract->root, b->contract->root };
 
-	return read_head(b, root) && read_paths(b, root) && read_components(b, root) && check_references(b, root);
+	return read_head(b, root) && read_paths(b, root) && read_components(b, root) && check_all_references(b);
 }

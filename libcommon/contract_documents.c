@@ -95,6 +95,11 @@ const json_t *documents_open(struct documents *documents, const char *path)
 	return document->root;
 }
 
+const json_t *documents_root(const struct documents *documents, int index)
+{
+	return index < documents->count ? documents->list[index].root : NULL;
+}
+
 static const struct document *document_of(const struct documents *documents, const json_t *root)
 {
 	for (int i = 0; i < documents->count; i++)

@@ -61,6 +61,8 @@ static int by_definition(const void *one, const void *other)
 
 const json_t *schema_follow(struct schema_set *set, const json_t *definition, const json_t **document)
 {
+	const struct schema start = { .definition = definition, .document = *document };
+
 	for (int hops = 0; hops < 16; hops++) {
 		const json_t *reference = json_object_get(definition, "$ref"), *target_document = *document;
 		const struct schema here = { .definition = definition, .document = *document };
@@ -82,8 +84,7 @@ const json_t *schema_follow(struct schema_set *set, const json_t *definition, co
 		definition = target;
 		*document = target_document;
 	}
-	schema_fail(set, &(struct schema){ .definition = definition, .document = *document }, NULL,
-		"the chain of $ref has no end");
+	schema_fail(set, &start, NULL, "the chain of $ref has no end");
 	return NULL;
 }
 

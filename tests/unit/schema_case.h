@@ -5,7 +5,7 @@
 #include "unit.h"
 
 struct schema_case {
-	const char *schema, *value, *found;     /* found "": the value is valid */
+	const char *schema, *value, *found; /* found "": the value is valid */
 };
 
 static inline json_t *quoted_json(const char *text)
@@ -29,7 +29,8 @@ static inline void describe_errors(const json_t *errors, char *text, size_t size
 	json_t *error;
 
 	*text = '\0';
-	json_array_foreach(errors, index, error) {
+	json_array_foreach(errors, index, error)
+	{
 		const char *pointer = json_string_value(json_object_get(error, "pointer"));
 
 		if (!pointer)

@@ -1,4 +1,5 @@
-/* A contract that is right: what its operations say, which one a path finds, and how parameters and bodies are taken. */
+/* A contract that is right: what its operations say, which one a path finds, and how parameters and bodies are taken.
+ */
 #include <unistd.h>
 #include "contract_files.h"
 
@@ -14,7 +15,8 @@ static const char shared_yaml[] =
 	"        clientCredentials: {scopes: {service: Siblings}}\n"
 	"    basic: {type: http, scheme: basic}\n"
 	"  parameters:\n"
-	"    Limit: {name: limit, in: query, schema: {type: integer, format: int32, minimum: 1, maximum: 100, default: 20}}\n"
+	"    Limit: {name: limit, in: query, schema: {type: integer, format: int32, minimum: 1, maximum: 100, default: "
+	"20}}\n"
 	"    Key: {name: Idempotency-Key, in: header, schema: {$ref: '#/components/schemas/Key'}}\n"
 	"  responses:\n"
 	"    Default: {description: Any error, content: {application/problem+json: {schema: {type: object}}}}\n"
@@ -47,7 +49,8 @@ static const char library_yaml[] =
 	"      operationId: listBooks\n"
 	"      parameters:\n"
 	"        - $ref: './shared.yaml#/components/parameters/Limit'\n"
-	"        - {name: tags, in: query, explode: false, schema: {type: array, items: {type: string, maxLength: 3}}}\n"
+	"        - {name: tags, in: query, explode: false, schema: {type: array, items: {type: string, maxLength: "
+	"3}}}\n"
 	"        - {name: since, in: query, required: true, schema: {type: string, format: date}}\n"
 	"        - {name: X-Trace, in: header, schema: {type: boolean}}\n"
 	"      responses:\n"
@@ -223,14 +226,14 @@ static void test_match(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct path_values values;
 		const char *allow, *expected[2] = { cases[i].first, cases[i].second };
-		const struct contract_operation *found = contract_match(library, cases[i].method, cases[i].path,
-			strlen(cases[i].path), &values, &allow);
+		const struct contract_operation *found =
+			contract_match(library, cases[i].method, cases[i].path, strlen(cases[i].path), &values, &allow);
 
 		if (found ? !cases[i].id || strcmp(found->id, cases[i].id) != 0 : cases[i].id != NULL)
 			fail_msg("%s %s finds %s", cases[i].method, cases[i].path, found ? found->id : "nothing");
 		if (!found && (allow ? !cases[i].allow || strcmp(allow, cases[i].allow) != 0 : cases[i].allow != NULL))
 			fail_msg("%s %s allows %s", cases[i].method, cases[i].path, allow ? allow : "nothing");
-		for (size_t j = 0; j < 2; j++) {
+		for (size_t j = 0; j < 2 && found; j++) {
 			char text[64] = "";
 
 			if (j < values.count)
@@ -264,8 +267,8 @@ static const char *sent(void *context, enum parameter_place place, const char *n
 	return NULL;
 }
 
-static void check_parameters(const char *id, const char *path, const char *const *pairs, const char *expected,
-	const char *expected_errors)
+static void check_parameters(
+	const char *id, const char *path, const char *const *pairs, const char *expected, const char *expected_errors)
 {
 	const struct contract_operation *operation = contract_operation_by_id(library, id);
 	const char *names[8] = { NULL }, *allow;
@@ -303,17 +306,22 @@ static void test_wrong_parameters(void **state)
 	check_parameters("listBooks", "/library/v1/books",
 		PAIRS("q", "limit", "0", "q", "color", "red", "q", "tags", "a,long", "h", "X-Trace", "1"),
 		"{\"X-Trace\":\"1\",\"limit\":0,\"tags\":[\"a\",\"long\"]}",
-		"[{\"parameter\":\"color\",\"in\":\"query\",\"code\":\"unknown\",\"detail\":\"is not a parameter of this "
+		"[{\"parameter\":\"color\",\"in\":\"query\",\"code\":\"unknown\",\"detail\":\"is not a parameter of "
+		"this "
 		"operation\"},"
 		"{\"parameter\":\"limit\",\"code\":\"minimum\",\"detail\":\"must be at least 1\",\"in\":\"query\"},"
 		"{\"parameter\":\"tags\",\"code\":\"maxLength\",\"detail\":\"item 2 must have at most 3 "
 		"characters\",\"in\":\"query\"},"
 		"{\"parameter\":\"since\",\"in\":\"query\",\"code\":\"required\",\"detail\":\"is missing\"},"
-		"{\"parameter\":\"X-Trace\",\"code\":\"type\",\"detail\":\"must be true or false\",\"in\":\"header\"}]");
-	check_parameters("listBooks", "/library/v1/books", PAIRS("q", "since", "2026-01-01", "q", "since", "2026-01-02"),
+		"{\"parameter\":\"X-Trace\",\"code\":\"type\",\"detail\":\"must be true or "
+		"false\",\"in\":\"header\"}]");
+	check_parameters("listBooks", "/library/v1/books",
+		PAIRS("q", "since", "2026-01-01", "q", "since", "2026-01-02"),
 		"{\"limit\":20,\"since\":\"2026-01-01\"}",
-		"[{\"parameter\":\"since\",\"in\":\"query\",\"code\":\"repeated\",\"detail\":\"may be sent only once\"}]");
-	check_parameters("showBook", "/library/v1/books/12", PAIRS("q", "lang", "it"), /* the operation's own goes first */
+		"[{\"parameter\":\"since\",\"in\":\"query\",\"code\":\"repeated\",\"detail\":\"may be sent only "
+		"once\"}]");
+	check_parameters("showBook", "/library/v1/books/12",
+		PAIRS("q", "lang", "it"), /* the operation's own goes first */
 		"{\"bookId\":\"12\",\"lang\":\"it\"}",
 		"[{\"parameter\":\"lang\",\"code\":\"enum\",\"detail\":\"must be one of: de\",\"in\":\"query\"},"
 		"{\"parameter\":\"bookId\",\"code\":\"format\",\"detail\":\"must be a uuid\",\"in\":\"path\"}]");
@@ -359,21 +367,22 @@ static void test_body_schema(void **state)
 {
 	const struct contract_operation *add = contract_operation_by_id(library, "addBook");
 	const struct contract_body *body = contract_body_for(add, "application/json");
-	json_auto_t *book = json_pack("{s:s, s:{s:s, s:{s:s}}}", "title", "I", "sequel", "title", "II", "sequel", "key",
-		"0123456789");
+	json_auto_t *book = json_pack(
+		"{s:s, s:{s:s, s:{s:s}}}", "title", "I", "sequel", "title", "II", "sequel", "key", "0123456789");
 	json_auto_t *errors = json_array();
 
 	assert_int_equal(schema_check(body->schema, book, "", errors), 2);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(errors, 0), "pointer")),
-		"/sequel/sequel/title");
-	assert_string_equal(json_string_value(json_object_get(json_array_get(errors, 1), "pointer")),
-		"/sequel/sequel/key");
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(errors, 0), "pointer")), "/sequel/sequel/title");
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(errors, 1), "pointer")), "/sequel/sequel/key");
 }
 
 /* The suite's own contracts: a service with one that is wrong would not start. */
 static void test_contracts_of_the_suite(void **state)
 {
-	static const char *const names[] = { "identity", "dossier", "payments", "notifications", "booking", "protocol" };
+	static const char *const names[] = { "identity", "dossier", "payments", "notifications", "booking",
+		"protocol" };
 
 	for (size_t i = 0; i < COUNT(names); i++) {
 		char *error, base[64];

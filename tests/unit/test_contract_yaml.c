@@ -1,4 +1,5 @@
-/* YAML as contracts are written in it: the core schema's types, anchors, and everything that is refused with its line. */
+/* YAML as contracts are written in it: the core schema's types, anchors, and everything that is refused with its line.
+ */
 #include <jansson.h>
 #include "unit.h"
 #include "contract_internal.h"
@@ -9,9 +10,11 @@ static void test_values(void **state)
 		const char *yaml, *json;
 	} cases[] = {
 		{ "a: text", "{'a': 'text'}" },
-		{ "a: true\nb: False\nc: null\nd: ~\ne:\nf: Null", "{'a': true, 'b': false, 'c': null, 'd': null, 'e': null, 'f': null}" },
+		{ "a: true\nb: False\nc: null\nd: ~\ne:\nf: Null",
+			"{'a': true, 'b': false, 'c': null, 'd': null, 'e': null, 'f': null}" },
 		{ "a: 'true'\nb: \"12\"\nc: !!str 12\nd: 'null'", "{'a': 'true', 'b': '12', 'c': '12', 'd': 'null'}" },
-		{ "a: yes\nb: no\nc: on\nd: y", "{'a': 'yes', 'b': 'no', 'c': 'on', 'd': 'y'}" }, /* YAML 1.1's booleans */
+		{ "a: yes\nb: no\nc: on\nd: y",
+			"{'a': 'yes', 'b': 'no', 'c': 'on', 'd': 'y'}" }, /* YAML 1.1's booleans */
 		{ "[1, -2, +3, 017, 0o17, 0x1F]", "[1, -2, 3, 17, 15, 31]" },
 		{ "[1.5, -0.5, .5, 1., 1e3, 1E-3, +1.5e+3]", "[1.5, -0.5, 0.5, 1.0, 1000.0, 0.001, 1500.0]" },
 		{ "[1_000, 0.1.0, 1e, ., '-', 1:30, 0b1, 2026-11-21, e1, 0x, 0o8]",

@@ -1,5 +1,5 @@
-/* Each keyword of a schema with values that it lets through and values that it finds, the pointers and the words of errors,
- * and the text of parameters. */
+/* Each keyword of a schema with values that it lets through and values that it finds, the pointers and the words of
+ * errors, and the text of parameters. */
 #include <time.h>
 #include "schema_case.h"
 
@@ -93,7 +93,7 @@ static void test_strings(void **state)
 		{ "{'minLength': 2, 'maxLength': 3}", "'abcd'", "maxLength@" },
 		{ "{'minLength': 2, 'maxLength': 3}", "12345", "" },
 		{ "{'maxLength': 3}", "'perché'", "maxLength@" },
-		{ "{'maxLength': 6, 'minLength': 6}", "'perché'", "" },          /* 7 bytes */
+		{ "{'maxLength': 6, 'minLength': 6}", "'perché'", "" },		  /* 7 bytes */
 		{ "{'maxLength': 1, 'minLength': 1}", "'\xf0\x9f\x8f\x9b'", "" }, /* 4 bytes, one character */
 		{ "{'pattern': '^a+$'}", "'aaa'", "" },
 		{ "{'pattern': '^a+$'}", "'aab'", "pattern@" },
@@ -216,8 +216,10 @@ static void test_references(void **state)
 			"type@/children/0/children/0/name type@/children/1/children" },
 		{ "{'properties': {'self': {'$ref': '#'}, 'n': {'type': 'integer'}}}", "{'self': {'self': {'n': 'x'}}}",
 			"type@/self/self/n" },
-		{ "{'root': {'items': {'$ref': '#/a~0b~1c%20d'}}, 'a~b/c d': {'type': 'integer'}}", "[1, 'a']", "type@/1" },
-		{ "{'root': {'items': {'$ref': '#/list/1'}}, 'list': [{}, {'type': 'integer'}]}", "[1, 'a']", "type@/1" },
+		{ "{'root': {'items': {'$ref': '#/a~0b~1c%20d'}}, 'a~b/c d': {'type': 'integer'}}", "[1, 'a']",
+			"type@/1" },
+		{ "{'root': {'items': {'$ref': '#/list/1'}}, 'list': [{}, {'type': 'integer'}]}", "[1, 'a']",
+			"type@/1" },
 		{ "{'root': {'items': {'$ref': '#/a'}}, 'a': {'$ref': '#/b'}, 'b': {'maximum': 1}}", "[1, 2]",
 			"maximum@/1" },
 	};
@@ -348,8 +350,8 @@ static double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* An expression that backtracks exponentially, alternatives that double at each level, and a large array of equal-looking
- * items: each is refused or checked in bounded time. */
+/* An expression that backtracks exponentially, alternatives that double at each level, and a large array of
+ * equal-looking items: each is refused or checked in bounded time. */
 static void test_nothing_runs_for_long(void **state)
 {
 	json_auto_t *texts = json_array(), *deep = json_object(), *large = json_array();
@@ -367,9 +369,9 @@ static void test_nothing_runs_for_long(void **state)
 		json_decref(deep);
 		deep = around;
 	}
-	json_auto_t *doubling = errors_of(
-		"{'anyOf': [{'properties': {'c': {'$ref': '#'}}, 'required': ['x']},"
-		" {'properties': {'c': {'$ref': '#'}}, 'required': ['y']}]}", deep);
+	json_auto_t *doubling = errors_of("{'anyOf': [{'properties': {'c': {'$ref': '#'}}, 'required': ['x']},"
+					  " {'properties': {'c': {'$ref': '#'}}, 'required': ['y']}]}",
+		deep);
 	assert_true(json_array_size(doubling) > 0);
 
 	for (int i = 0; i < 50000; i++)

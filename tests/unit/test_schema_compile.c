@@ -1,9 +1,10 @@
-/* What a schema may not say: keywords that do not exist, arguments that make no sense, references that lead nowhere. Each is
- * found when the schema is compiled, with its place, so that no service starts with a check that does not happen. */
+/* What a schema may not say: keywords that do not exist, arguments that make no sense, references that lead nowhere.
+ * Each is found when the schema is compiled, with its place, so that no service starts with a check that does not
+ * happen. */
 #include "schema_case.h"
 
 struct refusal {
-	const char *schema, *error;     /* place and beginning of the reason */
+	const char *schema, *error; /* place and beginning of the reason */
 };
 
 static void check_refusals(const struct refusal *cases, size_t count)
@@ -29,8 +30,10 @@ static void test_keywords(void **state)
 		{ "{'xml': {'name': 'a'}}", "#/xml: unknown keyword 'xml'" },
 		{ "{'externalDocs': {}}", "#/externalDocs: unknown keyword" },
 		{ "{'const': 1}", "#/const: unknown keyword" },
-		{ "{'properties': {'a/b': {'items': {'minLen': 1}}}}", "#/properties/a~1b/items/minLen: unknown keyword" },
-		{ "{'additionalProperties': {'oneOf': [{}, {'bad': 1}]}}", "#/additionalProperties/oneOf/1/bad: unknown" },
+		{ "{'properties': {'a/b': {'items': {'minLen': 1}}}}",
+			"#/properties/a~1b/items/minLen: unknown keyword" },
+		{ "{'additionalProperties': {'oneOf': [{}, {'bad': 1}]}}",
+			"#/additionalProperties/oneOf/1/bad: unknown" },
 		{ "{'not': {'bad': 1}}", "#/not/bad: unknown keyword" },
 		{ "{'type': 'date'}", "#/type: 'type' must be string, integer" },
 		{ "{'type': ['string', 'null']}", "#/type: 'type' must be" },
@@ -56,7 +59,8 @@ static void test_keywords(void **state)
 		{ "{'properties': ['a']}", "#/properties: 'properties' must be an object" },
 		{ "{'properties': {'a': true}}", "#/properties: 'properties' must hold schema objects" },
 		{ "{'items': [{}]}", "#/items: 'items' must hold schema objects" },
-		{ "{'additionalProperties': 1}", "#/additionalProperties: 'additionalProperties' must be true, false or" },
+		{ "{'additionalProperties': 1}",
+			"#/additionalProperties: 'additionalProperties' must be true, false or" },
 		{ "{'allOf': []}", "#/allOf: 'allOf' must be an array with at least one schema" },
 		{ "{'oneOf': {'a': {}}}", "#/oneOf: 'oneOf' must be an array with at least one schema" },
 		{ "{'anyOf': [1]}", "#/anyOf: 'anyOf' must hold schema objects" },
@@ -81,7 +85,8 @@ static void test_contradictions(void **state)
 		{ "{'type': 'string', 'nullable': true, 'enum': ['a']}", "#/enum: nullable needs null" },
 		{ "{'additionalProperties': false, 'properties': {'a': {}}, 'required': ['b']}",
 			"#/required: 'b' is required and not allowed" },
-		{ "{'type': 'integer', 'maximum': 3, 'default': 4}", "#/default: the default does not hold: must be at" },
+		{ "{'type': 'integer', 'maximum': 3, 'default': 4}",
+			"#/default: the default does not hold: must be at" },
 		{ "{'properties': {'a': {'format': 'date', 'default': 'today'}}}",
 			"#/properties/a/default: the default does not hold: must be a date" },
 	};
@@ -99,7 +104,8 @@ static void test_references(void **state)
 		{ "{'root': {'$ref': '#/list/1'}, 'list': [{}]}", "#/root/$ref: $ref '#/list/1' points at nothing" },
 		{ "{'root': {'$ref': '#/list/-'}, 'list': [{}]}", "#/root/$ref: $ref '#/list/-' points at nothing" },
 		{ "{'root': {'$ref': '#/a', 'nullable': true}, 'a': {}}", "#/root: a $ref stands alone" },
-		{ "{'root': {'$ref': '#/a'}, 'a': {'$ref': '#/b'}, 'b': {'$ref': '#/a'}}", "#/root: the chain of $ref" },
+		{ "{'root': {'$ref': '#/a'}, 'a': {'$ref': '#/b'}, 'b': {'$ref': '#/a'}}",
+			"#/root: the chain of $ref" },
 		{ "{'root': {'$ref': '#/root'}}", "#/root: the chain of $ref has no end" },
 		{ "{'root': {'$ref': '#/a'}, 'a': 3}", "#/a: a schema must be an object" },
 		{ "{'allOf': [{'$ref': '#'}]}", "#: the schema refers to itself without an end" },
@@ -115,8 +121,10 @@ static void test_discriminators(void **state)
 	static const struct refusal cases[] = {
 		{ "{'discriminator': 'kind'}", "#/discriminator: 'discriminator' must have propertyName" },
 		{ "{'discriminator': {'mapping': {}}}", "#/discriminator: 'discriminator' must have propertyName" },
-		{ "{'discriminator': {'propertyName': 'k', 'other': 1}}", "#/discriminator: 'discriminator' must have" },
-		{ "{'discriminator': {'propertyName': 'k', 'mapping': []}}", "#/discriminator: 'discriminator' must have" },
+		{ "{'discriminator': {'propertyName': 'k', 'other': 1}}",
+			"#/discriminator: 'discriminator' must have" },
+		{ "{'discriminator': {'propertyName': 'k', 'mapping': []}}",
+			"#/discriminator: 'discriminator' must have" },
 		{ "{'oneOf': [{'type': 'object'}], 'discriminator': {'propertyName': 'k'}}",
 			"#/oneOf: with a discriminator every alternative is a $ref" },
 		{ "{'root': {'oneOf': [{'$ref': '#/a'}], 'discriminator': {'propertyName': 'k', 'mapping': {'x': "
