@@ -177,10 +177,12 @@ DECLARE
 	code text := upper(regexp_replace(attributes ->> 'fiscalNumber', '^TINIT-', ''));
 	known persons;
 	person persons;
+	first boolean;
 BEGIN
 	INSERT INTO persons (fiscal_code, given_name, family_name) VALUES (code, attributes ->> 'name', attributes ->> 'familyName')
 	ON CONFLICT (fiscal_code) DO NOTHING RETURNING * INTO known;
-	IF known.id IS NULL THEN
+	first := known.id IS NOT NULL;
+	IF NOT first THEN
 		SELECT * INTO known FROM persons p WHERE p.fiscal_code = code FOR UPDATE;
 	END IF;
 	UPDATE persons p SET
@@ -197,7 +199,7 @@ BEGIN
 		mobile_phone = CASE WHEN p.contacts_own THEN p.mobile_phone ELSE coalesce(attributes ->> 'mobilePhone', p.mobile_phone) END,
 		login_at = now(), login_provider = provider, login_acr = acr
 	WHERE p.id = known.id RETURNING * INTO person;
-	IF (person.given_name, person.family_name, person.address, person.municipality, person.email, person.mobile_phone)
+	IF first OR (person.given_name, person.family_name, person.address, person.municipality, person.email, person.mobile_phone)
 		IS DISTINCT FROM (known.given_name, known.family_name, known.address, known.municipality, known.email, known.mobile_phone)
 	THEN
 		UPDATE persons p SET version = p.version + 1, updated_at = now() WHERE p.id = person.id;
