@@ -176,7 +176,7 @@ def test_list_positions_by_state_reference_notice_and_debtor(roberto, anna, luca
     assert found(noticeNumber=made["noticeNumber"]) == [made["id"]]
     assert made["id"] in found(fiscalCode=anna.person["fiscal code"]) and other["id"] not in found(fiscalCode=anna.person["fiscal code"])
     assert made["id"] in found(state="open,expired") and made["id"] not in found(state="paid,cancelled")
-    assert found(tenant="c_a662") == []
+    roberto.get("/payments/v1/positions", params={"tenant": "c_a662"}, expect=403)
 
 
 def test_list_positions_in_pages(roberto, anna):
@@ -371,7 +371,7 @@ def test_receipts_lost_on_the_way_come_again_and_count_once(roberto, anna, pagop
     pagopa.pay(anna, made)
     state_is(eventually, anna, made, "paid")
     eventually(lambda: [call["outcome"] for call in pagopa.http.get(pagopa.url + "/emulator").json()["calls"]
-                        if call["about"] == made["noticeNumber"] and call["name"] == "paSendRTV2"]
+                        if call.get("about") == made["noticeNumber"] and call["name"] == "paSendRTV2"]
                == ["lost on the way", "OK", "PAA_RECEIPT_DUPLICATA", "PAA_RECEIPT_DUPLICATA"])
     assert len(anna.get(f"/payments/v1/positions/{made['id']}/receipt", expect=200).json()["receipts"]) == 1
     assert events_of(stack, made, "position.paid") == 1

@@ -36,8 +36,8 @@ def identity_changeMe(w):
 @recipe
 def identity_showPreferences(w):
     w.anna.put("/identity/v1/me/preferences", {"language": "it", "channels": ["app-io", "email"], "exceptions": [
-        {"tenant": "c_a662", "topic": "bookings", "channels": ["email"]}]}, expect=200)
-    return Right(w.anna, "GET", "/identity/v1/me/preferences", {}, secret='"exceptions"')
+        {"tenant": "c_l736", "topic": "bookings", "channels": ["email"]}]}, expect=200)
+    return Right(w.anna, "GET", "/identity/v1/me/preferences", {}, secret="c_l736")
 
 
 @recipe

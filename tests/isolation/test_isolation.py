@@ -15,12 +15,6 @@ def test_every_protected_operation_has_a_recipe():
     assert sorted(RECIPES) == sorted(repr(operation) for operation in OUTSIDE)
 
 
-def test_a_minted_token_is_good_unless_it_is_expired(world):
-    """Control of what the expired tokens of this file are made with."""
-    world.anna.with_token(world.mint.like(world.anna)).get("/identity/v1/me", expect=200)
-    world.anna.with_token(world.mint.expired(world.anna)).get("/identity/v1/me", expect=401)
-
-
 @pytest.mark.parametrize("operation", OUTSIDE, ids=repr)
 def test_isolation(operation, world):
     request = RECIPES[repr(operation)](world)

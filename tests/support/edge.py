@@ -1,0 +1,283 @@
+"""A gateway of one's own, for what cannot be shown on the whole suite: an upstream that does what the test tells it, keys that the
+test signs with, requests byte by byte. Bench() starts all of it; bench.gateway(PORTICO_…="…") one with other settings."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from .contracts import ROOT
+
+ISSUER = "https://issuer.example/identity/v1"
+CONTRACTS = Path(__file__).parent / "edge_contracts"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def binary():
+    """The gateway of the stack that is under test, or of the newest build."""
+    recorded = Path(os.environ.get("PORTICO_TEST_STATE", "/nonexistent")) / "bin"
+    folders = [Path(os.environ["PORTICO_TEST_BIN"])] if "PORTICO_TEST_BIN" in os.environ else []
+    folders += [Path(recorded.read_text().strip())] if recorded.exists() else []
+    return next(path for path in (folder / "gateway" for folder in [*folders, ROOT / "build/release/bin"]) if path.exists())
+
+
+class Keys:
+    """What identity would publish, with the private halves."""
+
+    def __init__(self):
+        self.private = {"es": ec.generate_private_key(ec.SECP256R1()), "ed": ed25519.Ed25519PrivateKey.generate(),
+                        "rs": rsa.generate_private_key(65537, 2048), "ps": rsa.generate_private_key(65537, 2048)}
+        self.algorithms = {"es": "ES256", "ed": "EdDSA", "rs": "RS256", "ps": "PS256"}
+
+    def jwks(self):
+        keys = []
+        for kid, private in self.private.items():
+            algorithm = jwt.get_algorithm_by_name(self.algorithms[kid])
+            public = algorithm.to_jwk(private.public_key(), as_dict=True)
+            public.pop("key_ops", None)
+            keys.append({**public, "kid": kid, "alg": self.algorithms[kid], "use": "sig"})
+        return {"keys": keys}
+
+    def token(self, kid="es", headers=None, **claims):
+        now = int(time.time())
+        claims = {"iss": ISSUER, "aud": "portico", "sub": "0192f0a1-7c3e-7d9a-8b1e-0242ac120002", "client_id": "demo-area",
+                  "kind": "citizen", "scope": "practices", "iat": now, "exp": now + 300, "jti": os.urandom(8).hex(), **claims}
+        claims = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(claims, self.private[kid], self.algorithms[kid], {"kid": kid, "typ": "at+jwt", **(headers or {})})
+
+
+class Upstream(ThreadingHTTPServer):
+    """Echoes each request as JSON, and keeps it in .seen; .script(connection, request) answers instead when it is set."""
+    daemon_threads, request_queue_size = True, 256
+
+    def __init__(self, keys, port=0):
+        self.keys, self.seen, self.script, self.connections = keys, [], None, 0
+        super().__init__(("127.0.0.1", port), UpstreamConnection)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+class UpstreamConnection(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        self.server.connections += 1
+
+    def read_body(self):
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def answer(self):
+        body = None
+        if self.server.script is None or self.path.endswith("jwks.json") or not getattr(self.server.script, "unread", False):
+            body = self.read_body()
+        seen = {"method": self.command, "path": self.path, "headers": self.headers.items(), "body": body}
+        if self.path == "/jwks.json":
+            return self.send(200, json.dumps(self.server.keys.jwks()).encode())
+        self.server.seen.append(seen)
+        if self.server.script:
+            return self.server.script(self, seen)
+        return self.send(200, json.dumps({"path": self.path, "headers": seen["headers"], "length": len(body)}).encode())
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = answer
+
+    def send(self, status, body, **headers):
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def raw(self, data):
+        self.wfile.write(data)
+        self.wfile.flush()
+
+    def hang_up(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, *args):
+        pass
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def __getitem__(self, name):
+        return next((value for field, value in self.headers if field.lower() == name.lower()), None)
+
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def slug(self):
+        assert self["Content-Type"] == "application/problem+json", self.body
+        assert self.json()["status"] == self.status
+        assert self.json()["requestId"] == self["X-Request-Id"]
+        return self.json()["type"].removeprefix("/problems/")
+
+
+class Wire:
+    """A connection to the gateway, byte by byte."""
+
+    def __init__(self, port, timeout=10):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self.file = self.socket.makefile("rb")
+
+    def send(self, text):
+        self.socket.sendall(text if isinstance(text, bytes) else text.encode("latin-1"))
+        return self
+
+    def answer(self, head=False):
+        """The next answer, read by its framing; None when the connection ended."""
+        status_line = self.file.readline()
+        if not status_line:
+            return None
+        headers = []
+        while (line := self.file.readline()) not in (b"\r\n", b""):
+            name, _, value = line.decode("latin-1").partition(":")
+            headers.append((name, value.strip()))
+        answer = Answer(int(status_line.split()[1]), headers, b"")
+        if not head and answer.status >= 200 and answer.status not in (204, 304):
+            answer.body = self.body(answer)
+        return answer
+
+    def body(self, answer):
+        if answer["Transfer-Encoding"] == "chunked":
+            body = b""
+            while size := int(self.file.readline(), 16):
+                body += self.file.read(size)
+                assert self.file.readline() == b"\r\n"
+            assert self.file.readline() == b"\r\n"
+            return body
+        if answer["Content-Length"] is not None:
+            body = self.file.read(int(answer["Content-Length"]))
+            assert len(body) == int(answer["Content-Length"]), "the answer was cut"
+            return body
+        return self.file.read()
+
+    def closed(self):
+        """True when the gateway has closed the connection, with nothing left to read."""
+        try:
+            return self.file.read(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+        self.socket.close()
+
+
+class Gateway:
+    def __init__(self, folder, upstreams, key, settings):
+        self.port, self.key = free_port(), key
+        self.log = folder / f"gateway-{self.port}.log"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_")} | {
+            "PORTICO_LISTEN": f"127.0.0.1:{self.port}", "PORTICO_UPSTREAMS": "echo=" + "|".join(
+                f"127.0.0.1:{port}" for port in upstreams), "PORTICO_CONTRACTS": str(folder), "PORTICO_ISSUER": ISSUER,
+            "PORTICO_CALLER_KEY": key, "PORTICO_JWKS_URL": f"http://127.0.0.1:{upstreams[0]}/jwks.json",
+            "PORTICO_LIMIT_ADDRESS": "0", "PORTICO_LIMIT_CALLER": "0", "PORTICO_WORKERS": "2", **settings}
+        self.process = subprocess.Popen([binary()], env=environment, stdout=self.log.open("ab"), stderr=subprocess.STDOUT)
+
+    def wait(self, ready=True):
+        """Until it is ready, or just accepts connections."""
+        for _ in range(200):
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                with self.wire() as wire:
+                    status = wire.send("GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").answer().status
+                if status == 200 or not ready:
+                    return self
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError("the gateway is not ready:\n" + self.log.read_text())
+
+    def wire(self, timeout=10):
+        return Wire(self.port, timeout)
+
+    def ask(self, method, path, headers=None, body=b"", token=None, timeout=10):
+        """One request on a connection of its own."""
+        fields = {"Host": "gateway.example", **({"Authorization": f"Bearer {token}"} if token else {}),
+                  **({"Content-Length": str(len(body))} if body else {}), **(headers or {})}
+        head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
+        with self.wire(timeout) as wire:
+            return wire.send(head).send(body).answer(head=method == "HEAD")
+
+    def requests_logged(self):
+        """The lines of the access log so far."""
+        time.sleep(0.7)         # it is written twice a second
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["message"] == "request"]
+
+    def resident_kb(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self):
+        """Ends it and fails the test when it did not end well: a crash, or a finding of a sanitizer."""
+        if self.process.poll() is None:
+            self.terminate()
+        code = self.process.wait(timeout=15)
+        assert code == 0, f"the gateway ended with {code}:\n" + self.log.read_text()[-4000:]
+
+
+class Bench:
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="portico-edge-"))
+        for contract in [*CONTRACTS.glob("*.yaml"), ROOT / "openapi/common.yaml"]:
+            shutil.copy(contract, self.folder)
+        self.keys, self.caller_key = Keys(), os.urandom(32).hex()
+        self.upstream = Upstream(self.keys)
+        self.running = self.start()
+
+    def start(self, upstreams=None, **settings):
+        return Gateway(self.folder, upstreams or [self.upstream.port], self.caller_key, settings)
+
+    @contextmanager
+    def gateway(self, upstreams=None, ready=True, **settings):
+        gateway = self.start(upstreams, **settings)
+        try:
+            yield gateway.wait(ready)
+        finally:
+            gateway.stop()
+
+    def close(self):
+        self.running.stop()
+        self.upstream.shutdown()
+        self.upstream.server_close()
+        shutil.rmtree(self.folder)
