@@ -4,30 +4,33 @@
 #include "payments.sql.h"
 
 /* The body that createPosition would get for the fee of this practice. */
-static const char *position_of(struct request *rq, const json_t *practice)
+static const char *position_of(struct request *rq, const json_t *practice, const json_t *person)
 {
+	const char *name =
+		arena_printf(rq->arena, "%s %s", json_text(person, "givenName"), json_text(person, "familyName"));
 	const char *reason = arena_printf(
 		rq->arena, "%s - %s", json_text(practice, "fee.title"), json_text(practice, "service.title"));
 
-	return json_sql(
-		rq, json_make(rq, "{s:{s:s s:s s:s} s:s s:I s:{s:s s:s}}", "debtor", "fiscalCode",
-			    json_text(practice, "applicant.fiscalCode"), "name", json_text(practice, "applicant.name"),
-			    "personId", json_text(practice, "applicant.personId"), "reason", reason, "amount",
-			    (json_int_t)json_int(practice, "fee.amount"), "reference", "kind", "practice", "id",
-			    json_text(practice, "id")));
+	return json_sql(rq, json_make(rq, "{s:{s:s s:s s:s} s:s s:I s:{s:s s:s}}", "debtor", "fiscalCode",
+				    json_text(person, "fiscalCode"), "name", name, "personId", json_text(person, "id"),
+				    "reason", reason, "amount", (json_int_t)json_int(practice, "fee.amount"),
+				    "reference", "kind", "practice", "id", json_text(practice, "id")));
 }
 
 int practice_payment_due(struct request *rq)
 {
 	const char *id = json_text(rq->event, "aggregate");
-	const json_t *practice = client_get(rq, "dossier", "/practices/%s", id), *before;
+	const json_t *practice = client_get(rq, "dossier", "/practices/%s", id), *person, *before;
 
 	if (!practice)
+		return rq->status;
+	person = client_get(rq, "identity", "/persons/%s", json_text(practice, "applicant.personId"));
+	if (!person)
 		return rq->status;
 	before = sql_maybe(rq, SQL_LOCK_POSITION, NULL, id);
 	if (!before)
 		return rq->status;
-	if (json_is_null(before) && !sql_row(rq, SQL_CREATE_POSITION, position_of(rq, practice)))
+	if (json_is_null(before) && !sql_row(rq, SQL_CREATE_POSITION, position_of(rq, practice, person)))
 		return rq->status;
 	return reply_empty(rq, 204);
 }
