@@ -140,21 +140,28 @@ static const char *message_of(struct request *rq, const struct delivery *deliver
 	return json_sql(rq, message);
 }
 
+/* The id becomes part of a path later: what is no plain id is not followed. */
+static const char *plain_id(const char *id)
+{
+	size_t length = id ? strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") : 0;
+
+	return length && length <= 80 && !id[length] ? id : NULL;
+}
+
 static struct outcome deliver(struct request *rq, const struct delivery *delivery)
 {
 	struct outcome outcome = { 0 };
 	struct client_answer answer;
-	const char *id;
 
 	if (!reaches(rq, delivery, &outcome))
 		return outcome;
 	if (!delivery_begin_handover(rq, delivery, "app-io"))
 		return (struct outcome){ .kind = OUTCOME_TEMPORARY, .answer = "taken over by another worker" };
 	answer = call(rq, delivery, "/messages", message_of(rq, delivery));
-	if (answer.status == 201) {
-		id = json_text(read_object(rq, answer), "id");
-		return (struct outcome){ .kind = OUTCOME_SENT, .answer = "201 taken", .reference = id };
-	}
+	if (answer.status == 201)
+		return (struct outcome){ .kind = OUTCOME_SENT,
+			.answer = "201 taken",
+			.reference = plain_id(json_text(read_object(rq, answer), "id")) };
 	if (answer.status == 0 || answer.status == 504)
 		return (struct outcome){ .kind = OUTCOME_TECHNICAL,
 			.answer = "message: no answer, perhaps taken; not repeated" };
@@ -180,7 +187,7 @@ static struct outcome follow(struct request *rq, const struct delivery *delivery
 		return (struct outcome){ .kind = OUTCOME_UNAVAILABLE, .answer = status };
 	if (strcmp(status, "FAILED") == 0)
 		return (struct outcome){ .kind = OUTCOME_TECHNICAL, .answer = status };
-	return (struct outcome){ .kind = OUTCOME_PENDING, .answer = status };
+	return (struct outcome){ .kind = OUTCOME_PENDING, .answer = "201 taken" };
 }
 
 const struct channel appio_channel = {

@@ -23,6 +23,19 @@ struct subject_matter {
 	void (*enrich)(struct request *rq, const json_t *thing, json_t *notice);
 };
 
+/* Titles and names are one line, whatever was typed into them: in a notice they stand within a line. NULL gives NULL.
+ */
+static const char *one_line(struct request *rq, const char *text)
+{
+	char *line = arena_strdup(rq->arena, text);
+
+	for (char *c = line; c && *c; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7F)
+			*c = ' ';
+	}
+	return line;
+}
+
 static json_t *describe_practice(struct request *rq, const json_t *practice)
 {
 	struct arena *arena = rq->arena;
@@ -31,9 +44,10 @@ static json_t *describe_practice(struct request *rq, const json_t *practice)
 						    json_int(registration, "year"))
 					  : NULL;
 
-	return json_make(rq, "{s:s? s:s? s:s? s:s? s:s? s:s? s:s? s:s?}", "title", json_text(practice, "service.title"),
-		"registration", number, "registeredOn", wording_moment(arena, json_text(registration, "registeredAt")),
-		"dueOn", wording_day(arena, json_text(practice, "terms.dueOn")), "fee",
+	return json_make(rq, "{s:s? s:s? s:s? s:s? s:s? s:s? s:s? s:s?}", "title",
+		one_line(rq, json_text(practice, "service.title")), "registration", number, "registeredOn",
+		wording_moment(arena, json_text(registration, "registeredAt")), "dueOn",
+		wording_day(arena, json_text(practice, "terms.dueOn")), "fee",
 		fee ? wording_euros(arena, json_int(fee, "amount")) : NULL, "request",
 		json_text(practice, "integration.text"), "answerDueOn",
 		wording_day(arena, json_text(practice, "integration.answerDueOn")), "reason",
@@ -52,8 +66,8 @@ static json_t *describe_position(struct request *rq, const json_t *position)
 {
 	struct arena *arena = rq->arena;
 
-	return json_make(rq, "{s:s? s:s s:s s:s? s:s? s:b s:s?}", "reason", json_text(position, "reason"), "amount",
-		wording_euros(arena, json_int(position, "amount.amount")), "outstanding",
+	return json_make(rq, "{s:s? s:s s:s s:s? s:s? s:b s:s?}", "reason", one_line(rq, json_text(position, "reason")),
+		"amount", wording_euros(arena, json_int(position, "amount.amount")), "outstanding",
 		wording_euros(arena, json_int(position, "outstanding.amount")), "dueOn",
 		wording_day(arena, json_text(position, "dueDate")), "noticeNumber", json_text(position, "noticeNumber"),
 		"payable", json_is_true(json_at(position, "payable")), "paidOn",
@@ -87,8 +101,10 @@ static void enrich_position(struct request *rq, const json_t *position, json_t *
 
 static json_t *describe_appointment(struct request *rq, const json_t *appointment)
 {
-	return json_make(rq, "{s:s? s:s? s:s? s:s? s:s?}", "office", json_text(appointment, "office.name"), "address",
-		json_text(appointment, "office.address"), "reason", json_text(appointment, "title"), "startsAt",
+	return json_make(rq, "{s:s? s:s? s:s? s:s? s:s?}", "office",
+		one_line(rq, json_text(appointment, "office.name")), "address",
+		one_line(rq, json_text(appointment, "office.address")), "reason",
+		one_line(rq, json_text(appointment, "title")), "startsAt",
 		wording_moment(rq->arena, json_text(appointment, "startsAt")), "code", json_text(appointment, "code"));
 }
 
@@ -116,18 +132,6 @@ static const char *fill(struct request *rq, const char *text, const json_t *data
 	return filled;
 }
 
-/* A subject is one line, whatever the thing's own title has in it. */
-static const char *one_line(struct request *rq, const char *text)
-{
-	char *line = arena_strdup(rq->arena, text);
-
-	for (char *c = line; c && *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7F)
-			*c = ' ';
-	}
-	return line;
-}
-
 static json_t *compose(struct request *rq, const struct subject_matter *matter, const json_t *thing,
 	const json_t *person, const json_t *template)
 {
@@ -143,9 +147,10 @@ static json_t *compose(struct request *rq, const struct subject_matter *matter, 
 	if (!text)
 		return NULL;
 	notice = json_make(rq, "{s:s s:I s:s s:s s:s s:s? s:{s:s s:s}}", "template", json_text(template, "id"),
-		"version", (json_int_t)json_int(template, "version"), "topic", matter->topic, "subject", one_line(rq, subject),
-		"text", text, "link", area ? arena_printf(rq->arena, "%s%s%s", area, matter->area, id) : NULL,
-		"reference", "kind", matter->kind, "id", id);
+		"version", (json_int_t)json_int(template, "version"), "topic", matter->topic, "subject",
+		one_line(rq, subject), "text", text, "link",
+		area ? arena_printf(rq->arena, "%s%s%s", area, matter->area, id) : NULL, "reference", "kind",
+		matter->kind, "id", id);
 	if (matter->enrich)
 		matter->enrich(rq, thing, notice);
 	return notice;

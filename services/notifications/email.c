@@ -54,13 +54,25 @@ static CURL *handle(void)
 	return curl;
 }
 
+/* After a failure the server may still be in the middle of the message: that connection is not used again. */
+static void drop_handle(CURL *curl)
+{
+	pthread_setspecific(handle_key, NULL);
+	curl_easy_cleanup(curl);
+}
+
 /* Keeps what the server said last, but not the goodbye that follows a refusal. */
 static size_t hear(char *line, size_t size, size_t count, void *context)
 {
 	char *last = context;
 
-	if (*last != '4' && *last != '5')
+	if (*last != '4' && *last != '5') {
 		snprintf(last, ANSWER_BYTES, "%.*s", (int)strcspn(line, "\r\n"), line);
+		for (char *c = last; *c; c++) {
+			if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7E)
+				*c = '?';
+		}
+	}
 	return size * count;
 }
 
@@ -120,6 +132,20 @@ static const char *html_text(struct request *rq, const struct delivery *delivery
 	return page ? page : content;
 }
 
+/* Lines of an e-mail end with CR LF; only then does the encoder leave them as lines. */
+static const char *with_mail_lines(struct request *rq, const char *text)
+{
+	char *out = arena_alloc(rq->arena, 2 * strlen(text) + 1), *end = out;
+
+	for (; *text; text++) {
+		if (*text == '\n')
+			*end++ = '\r';
+		if (*text != '\r')
+			*end++ = *text;
+	}
+	return out;
+}
+
 /* The two shapes of the text; the field Content-Type above them says that they are alternatives. */
 static curl_mime *body_of(CURL *curl, struct request *rq, const struct delivery *delivery)
 {
@@ -132,7 +158,7 @@ static curl_mime *body_of(CURL *curl, struct request *rq, const struct delivery 
 	for (size_t i = 0; i < sizeof alternatives / sizeof *alternatives; i++) {
 		curl_mimepart *part = curl_mime_addpart(body);
 
-		curl_mime_data(part, alternatives[i].text, CURL_ZERO_TERMINATED);
+		curl_mime_data(part, with_mail_lines(rq, alternatives[i].text), CURL_ZERO_TERMINATED);
 		curl_mime_type(part, alternatives[i].type);
 		curl_mime_encoder(part, "quoted-printable");
 	}
@@ -210,6 +236,8 @@ static struct outcome deliver(struct request *rq, const struct delivery *deliver
 	curl_mime_free(body);
 	curl_slist_free_all(recipients);
 	curl_slist_free_all(fields);
+	if (result != CURLE_OK)
+		drop_handle(curl);
 	return judge(rq, result, code, said, delivery->address);
 }
 

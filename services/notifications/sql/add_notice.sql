@@ -3,7 +3,7 @@
 with notice as (
 	insert into notices (tenant_id, subject_id, event_id, template_id, template_version, topic, subject, body, link, reference,
 		due_at, payment, state)
-	select app_tenant(), $2::uuid, $1::uuid, n ->> 'template', (n ->> 'version')::int, n ->> 'topic', n ->> 'subject', n ->> 'text',
+	select app_tenant(), $2::uuid, $1::uuid, n ->> 'template', (n ->> 'version')::int, n ->> 'topic', n ->> 'subject', replace(n ->> 'text', E'\r', ''),
 		n ->> 'link', n -> 'reference', ((n ->> 'dueOn')::date + time '23:59:59') at time zone 'Europe/Rome', nullif(n -> 'payment', 'null'),
 		case when $4::jsonb = '[]' then 'delivered' else 'sending' end
 	from (select jsonb_strip_nulls($3::jsonb) n) given
