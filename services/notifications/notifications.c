@@ -18,7 +18,12 @@ static int list_notices(struct request *rq)
 
 static int create_notice(struct request *rq)
 {
-	return sql_reply(rq, 201, SQL_CREATE_NOTICE, rq->body, rq->caller.subject);
+	json_t *made = sql_row(rq, SQL_CREATE_NOTICE, rq->body, rq->caller.subject);
+
+	if (!made)
+		return rq->status;
+	reply_header(rq, "Location", arena_printf(rq->arena, "/notifications/v1/notices/%s", json_text(made, "id")));
+	return sql_reply(rq, 201, SQL_SHOW_NOTICE, json_text(made, "id"));
 }
 
 static int show_notice(struct request *rq)

@@ -10,6 +10,6 @@ with notice as (
 	insert into deliveries (tenant_id, notice_id, subject_id, channel, state)
 	select tenant_id, id, subject_id, 'inbox', 'delivered' from notice
 )
-select notice_summary(notice) || jsonb_build_object('text', body), '/notifications/v1/notices/' || id as location,
-	emit_event(tenant_id, 'notice.requested', id, subject_id, jsonb_build_object('noticeId', id)) is null as told
+select json_build_object('id', id,
+	'event', emit_event(tenant_id, 'notice.requested', id, subject_id, jsonb_build_object('noticeId', id)))
 from notice

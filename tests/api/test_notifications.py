@@ -1,0 +1,389 @@
+"""Notices: who sees them, what they say, which channels they take, and what happens when a channel fails."""
+import email
+import email.policy
+import subprocess
+import time
+import uuid
+from contextlib import contextmanager
+from datetime import datetime
+
+import pytest
+from support import portico
+
+BASE = "/notifications/v1"
+
+
+@pytest.fixture
+def chiara(operator):
+    return operator("c_a944", "mobilita")
+
+
+@pytest.fixture
+def anna(citizen):
+    """E-mail and App IO."""
+    return citizen("Anna Bianchi")
+
+
+@pytest.fixture
+def luca(citizen):
+    """E-mail only."""
+    return citizen("Luca Ferrari")
+
+
+@pytest.fixture
+def paolo(citizen):
+    """App IO only."""
+    return citizen("Paolo Greco")
+
+
+def write(operator, citizen, **more):
+    """A notice with a subject of its own, on whatever channels the citizen has."""
+    return portico.notice(operator, citizen, **{"subject": f"Comunicazione {uuid.uuid4()}", "channels": ["email", "app-io"]} | more)
+
+
+def show(person, notice):
+    return person.get(f"{BASE}/notices/{notice['id']}", expect=200).json()
+
+
+def delivery(person, notice, channel):
+    return next((d for d in show(person, notice)["deliveries"] if d["channel"] == channel), None)
+
+
+@pytest.fixture
+def await_delivery(eventually):
+    def await_delivery(person, notice, channel, *states, within=20):
+        return eventually(lambda: (d := delivery(person, notice, channel)) and d["state"] in states and d, within)
+    return await_delivery
+
+
+def with_subject(messages, notice):
+    return [message for message in messages if message["subject"] == notice["subject"]]
+
+
+@contextmanager
+def misbehaving(appio, **behaviour):
+    """App IO does so inside, and is well again afterwards."""
+    set_behaviour(appio, **behaviour)
+    try:
+        yield
+    finally:
+        set_behaviour(appio, mode="normal", calls="all", times=-1, delay_ms=0, outcome="PROCESSED")
+
+
+def set_behaviour(appio, **behaviour):
+    answer = appio.http.put(appio.url + "/emulator/behaviour", json=behaviour, timeout=10)
+    assert answer.status_code == 200, answer.text
+
+
+def calls_since(appio, count):
+    return appio.get("/emulator/calls")["items"][count:]
+
+
+# ---- who sees what
+
+def test_create_notice(chiara, anna, mailbox, appio, eventually):
+    answer = chiara.post(f"{BASE}/notices", portico.new_notice(anna, subject=f"Sopralluogo {uuid.uuid4()}", channels=["email", "app-io"]),
+                         expect=201)
+    made = answer.json()
+    assert answer.headers["Location"] == f"{BASE}/notices/{made['id']}"
+    assert (made["state"], made["topic"], made["tenant"], made["personId"]) == ("created", "messages", "c_a944", anna.sub)
+    assert [d["channel"] for d in made["deliveries"]] == ["inbox"]
+    assert eventually(lambda: with_subject(mailbox.to(portico.email_of(anna)), made))
+    assert eventually(lambda: with_subject(appio.to(anna.person["fiscal code"]), made))
+    eventually(lambda: show(anna, made)["state"] == "delivered")
+
+
+def test_create_notice_twice_with_one_key(chiara, anna):
+    key, body = {"Idempotency-Key": str(uuid.uuid4())}, portico.new_notice(anna)
+    first = chiara.post(f"{BASE}/notices", body, headers=key, expect=201)
+    again = chiara.post(f"{BASE}/notices", body, headers=key, expect=201)
+    assert again.json()["id"] == first.json()["id"] and again.headers["Idempotent-Replayed"] == "true"
+    other = chiara.post(f"{BASE}/notices", body | {"text": "Un testo diverso da prima."}, headers=key, expect=422)
+    assert other.json()["type"] == "/problems/idempotency-key-reused"
+
+
+@pytest.mark.parametrize("field, value", [
+    ("subject", "Comunicazione\r\nBcc: altri@posta.example"), ("subject", "corto"), ("text", "breve"), ("personId", "Anna"),
+    ("channels", ["fax"]), ("channels", [])])
+def test_create_notice_refuses(chiara, anna, field, value):
+    problem = chiara.post(f"{BASE}/notices", portico.new_notice(anna) | {field: value}, expect=400).json()
+    assert {error["pointer"].split("/")[1] for error in problem["errors"]} == {field}
+
+
+def test_a_notice_to_nobody_fails_for_good(chiara, eventually):
+    made = chiara.post(f"{BASE}/notices", {"personId": str(uuid.uuid4()), "subject": "A nessuno in particolare",
+                                           "text": "Questa persona non esiste."}, expect=201).json()
+    eventually(lambda: show(chiara, made)["state"] == "permanent-failure")
+
+
+def test_list_notices(chiara, anna):
+    made = [portico.notice(chiara, anna)["id"] for _ in range(3)]
+    page = anna.get(f"{BASE}/notices", params={"limit": 2}, expect=200).json()
+    rest = anna.get(f"{BASE}/notices", params={"limit": 2, "after": page["next"]}, expect=200).json()
+    assert [item["id"] for item in page["items"] + rest["items"]][:3] == made[::-1]
+    assert made[2] in [item["id"] for item in chiara.get(f"{BASE}/notices", params={"personId": anna.sub}, expect=200).json()["items"]]
+
+
+def test_list_notices_by_what_is_known(chiara, anna, paolo, await_delivery):
+    by_phone, only_inbox = write(chiara, anna, channels=["app-io"]), portico.notice(chiara, anna)
+    await_delivery(chiara, by_phone, "app-io", "delivered")
+    ids = lambda **filters: [item["id"] for item in chiara.get(
+        f"{BASE}/notices", params={"limit": 100, "personId": anna.sub, **filters}, expect=200).json()["items"]]
+    assert by_phone["id"] in ids(channel="app-io") and only_inbox["id"] not in ids(channel="app-io")
+    assert by_phone["id"] in ids(state="delivered") and by_phone["id"] not in ids(state="read")
+    assert by_phone["id"] not in ids(personId=paolo.sub) and by_phone["id"] not in ids(tenant="c_a662")
+
+
+def test_show_notice(chiara, anna, operator, luca):
+    made = portico.notice(chiara, anna)
+    seen = show(anna, made)
+    assert seen["text"] == "Il tecnico verrà il 3 dicembre." and seen["link"].startswith("https://")
+    for stranger in (luca, operator("c_a662", "mobilita")):
+        stranger.get(f"{BASE}/notices/{made['id']}", expect=404)
+
+
+def test_addresses_are_shown_in_part_kept_no_longer_than_needed_and_never_logged(chiara, anna, stack, await_delivery):
+    made, address, code = write(chiara, anna), portico.email_of(anna), anna.person["fiscal code"]
+    assert await_delivery(chiara, made, "email", "sent")["address"] == f"{address[0]}***@{address.split('@')[1]}"
+    assert await_delivery(chiara, made, "app-io", "delivered")["address"] == code[:3] + "*" * 13
+    assert stack.sql("notifications", f"SELECT count(*) FROM deliveries WHERE notice_id = '{made['id']}' AND address IS NOT NULL") == "0"
+    log = (stack.state / "log/notifications.log").read_text()
+    assert made["id"] or log
+    assert address not in log and code not in log
+
+
+def test_read_notice(chiara, anna, luca):
+    made = portico.notice(chiara, anna)
+    luca.post(f"{BASE}/notices/{made['id']}/reading", expect=404)
+    chiara.post(f"{BASE}/notices/{made['id']}/reading", expect=403)
+    read = anna.post(f"{BASE}/notices/{made['id']}/reading", expect=200).json()
+    assert read["state"] == "read" and read["readAt"]
+    assert delivery(chiara, made, "inbox")["state"] == "read"
+    assert anna.post(f"{BASE}/notices/{made['id']}/reading", expect=200).json()["readAt"] == read["readAt"]
+
+
+# ---- templates
+
+def test_list_templates(chiara, stack):
+    found = {item["id"]: item for item in chiara.get(f"{BASE}/templates", expect=200).json()["items"]}
+    assert found["practice.registered"]["common"] and found["layout.email"]["kind"] == "layout"
+    consumed = stack.sql("notifications", "SELECT count(*) FROM templates WHERE kind = 'notice'")
+    assert int(consumed) >= 16
+
+
+def test_show_template_of_the_tenant_before_the_common_one(chiara, operator, stack):
+    stack.sql("notifications", "INSERT INTO templates (tenant_id, id, version, topic, title, subject, body, sample) "
+              "VALUES ('c_a944', 'practice.closed', 2, 'practices', 'Ours', 'Nostro', 'Solo di Bologna', '{}')")
+    try:
+        ours = chiara.get(f"{BASE}/templates/practice.closed", expect=200).json()
+        theirs = operator("c_a662", "mobilita").get(f"{BASE}/templates/practice.closed", expect=200).json()
+    finally:
+        stack.sql("notifications", "DELETE FROM templates WHERE tenant_id = 'c_a944'")
+    assert (ours["text"], ours["common"], ours["version"]) == ("Solo di Bologna", False, 2)
+    assert theirs["common"] and theirs["text"] != ours["text"]
+    chiara.get(f"{BASE}/templates/niente", expect=404)
+    chiara.get(f"{BASE}/templates/practice.closed", params={"language": "de"}, expect=404)
+
+
+def test_preview_template(chiara):
+    for template in chiara.get(f"{BASE}/templates", expect=200).json()["items"]:
+        shown = chiara.post(f"{BASE}/templates/{template['id']}/preview", {}, expect=200).json()
+        assert "{{" not in shown["subject"] + shown["text"] and len(shown["text"]) > 80
+    shown = chiara.post(f"{BASE}/templates/practice.closed/preview", {
+        "subject": "{{t}}", "text": "{{t}}\n\n{{#l}}\n- {{.}}\n{{/l}}", "data": {"t": "<i>[x](http://y)", "l": ["uno", "due"]}}, expect=200).json()
+    assert shown["text"] == "<i>[x](http://y)\n\n- uno\n- due\n"
+    assert shown["html"] == "<p>&lt;i&gt;[x](http://y)</p>\n<ul>\n<li>uno</li>\n<li>due</li>\n</ul>\n"
+    assert shown["markdown"].startswith("\\<i\\>\\[x\\]")
+
+
+@pytest.mark.parametrize("draft, cause", [
+    ({"data": {"person": {"name": "Anna"}, "practice": {"title": "x"}}}, "{{practice.registration}} is not among the data"),
+    ({"text": "Manca {{la.chiusura"}, "is not closed"), ({"text": "{{#practice}}sempre"}, "is never closed"),
+    ({"text": "uno\n{{> altro}}"}, "line 2"), ({"text": "{{practice}}"}, "neither a text nor a whole number")])
+def test_preview_template_is_strict(chiara, draft, cause):
+    problem = chiara.post(f"{BASE}/templates/practice.registered/preview", draft, expect=422).json()
+    assert problem["type"] == "/problems/template-invalid" and cause in problem["detail"]
+
+
+# ---- from an event to a notice
+
+def noticed(person, reference, template, eventually):
+    """The notice of that template about that thing."""
+    def look():
+        found = person.get(f"{BASE}/notices", params={"limit": 100}, expect=200).json()["items"]
+        return next((item for item in found if item.get("template") == template and item["reference"]["id"] == reference), None)
+    return show(person, eventually(look))
+
+
+def test_a_due_becomes_a_message_that_one_can_pay_from(operator, anna, appio, eventually):
+    due = portico.position(operator("c_a944", "tributi"), anna, amount=4550)
+    notice = noticed(anna, due["id"], "position.created", eventually)
+    assert "45,50 euro" in notice["text"] and due["noticeNumber"] in notice["text"]
+    assert notice["payment"] == {"noticeNumber": due["noticeNumber"], "payeeFiscalCode": due["creditorFiscalCode"],
+                                 "amount": {"amount": 4550, "currency": "EUR"}}
+    on_phone = lambda: next((m for m in appio.to(anna.person["fiscal code"]) if due["noticeNumber"] in m["markdown"]), None)
+    message = eventually(on_phone)
+    assert message["payment_data"]["notice_number"] == due["noticeNumber"] and message["payment_data"]["amount"] == 4550
+    assert message["payment_data"]["payee"] == {"fiscal_code": due["creditorFiscalCode"]}
+    assert message["due_date"].startswith(due["dueDate"])
+
+
+def test_an_e_mail_is_well_made_whatever_is_in_the_title(operator, anna, mailbox, eventually):
+    mark = uuid.uuid4().hex
+    reason = f"Città è però {mark}\r\nBcc: altri@posta.example\r\n\r\n<script>"
+    due = portico.position(operator("c_a944", "tributi"), anna, reason=reason)
+    notice = noticed(anna, due["id"], "position.created", eventually)
+    found = eventually(lambda: [m for m in mailbox.to(portico.email_of(anna)) if mark in m["subject"]])
+    raw = mailbox.http.get(f"{mailbox.url}/messages/{found[0]['id']}/raw", timeout=10).content
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    assert not message.defects and message["Bcc"] is None and message.get_content_type() == "multipart/alternative"
+    assert message["Subject"].startswith(f"Avviso di pagamento: Città è però {mark}  Bcc:")
+    assert message["From"].addresses[0].display_name == "Comune di Bologna" and message["To"].addresses[0].addr_spec == portico.email_of(anna)
+    assert message["Message-ID"].startswith(f"<{notice['id']}.c_a944@") and message["Auto-Submitted"] == "auto-generated"
+    plain, html = message.iter_parts()
+    assert (plain.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
+    assert mark in plain.get_content() and notice["link"] in plain.get_content()
+    assert "&lt;script&gt;" in html.get_content() and "<script>" not in html.get_content()
+    assert max(len(line) for line in raw.splitlines()) <= 998
+
+
+def test_an_event_that_comes_again_sends_nothing_again(operator, anna, stack, appio, mailbox, eventually):
+    due = portico.position(operator("c_a944", "tributi"), anna, reason=f"Rata {uuid.uuid4()}")
+    notice = noticed(anna, due["id"], "position.created", eventually)
+    eventually(lambda: show(anna, notice)["state"] == "delivered")
+    event = stack.sql("notifications", f"SELECT event_id FROM notices WHERE id = '{notice['id']}'")
+    forget = f"DELETE FROM inbox WHERE event_id = '{event}'"
+    stack.sql("notifications", forget)          # even when the inbox has forgotten it
+    replay(stack, "payments", event)
+    eventually(lambda: stack.sql("notifications", f"SELECT count(*) FROM inbox WHERE event_id = '{event}'") == "1")
+    assert stack.sql("notifications", f"SELECT count(*) FROM notices WHERE event_id = '{event}'") == "1"
+    assert len(with_subject(mailbox.to(portico.email_of(anna)), notice)) == 1
+    assert len([m for m in appio.to(anna.person["fiscal code"]) if due["noticeNumber"] in m["markdown"]]) == 1
+
+
+def replay(stack, source, event):
+    """Gives the event to the consumers of that service's stream once more, through the dead letters and their redrive."""
+    envelope = stack.sql(source, f"SELECT e.envelope FROM outbox o, event_batch(o.position - 1, 0, 1) e WHERE o.id = '{event}'")
+    stack.sql("notifications", "INSERT INTO dead_letters (tenant_id, source, event_id, position, envelope, status, cause, attempts, redrive) "
+              f"VALUES ('c_a944', '{source}', '{event}', 0, '{envelope.replace(chr(39), chr(39) * 2)}', 422, 'test', 1, true); "
+              "NOTIFY tasks, 'redrive-dead-letters'")
+
+
+# ---- channels that fail
+
+def test_who_is_not_on_app_io_gets_an_e_mail(chiara, luca, mailbox, await_delivery):
+    made = write(chiara, luca, channels=["app-io"])
+    assert await_delivery(chiara, made, "app-io", "permanent-failure")["answer"] == "not on App IO"
+    await_delivery(chiara, made, "email", "sent")
+    assert len(with_subject(mailbox.to(portico.email_of(luca)), made)) == 1
+
+
+def test_who_has_turned_the_sender_off_gets_an_e_mail(chiara, anna, appio, mailbox, await_delivery):
+    profile = f"{appio.url}/emulator/profiles/{anna.person['fiscal code']}"
+    appio.http.put(profile, json={"sender_allowed": False}, timeout=10)
+    try:
+        made = write(chiara, anna, channels=["app-io"])
+        await_delivery(chiara, made, "app-io", "permanent-failure")
+        await_delivery(chiara, made, "email", "sent")
+    finally:
+        appio.http.put(profile, json={"sender_allowed": True}, timeout=10)
+
+
+def test_what_reaches_the_phone_needs_no_reserve(chiara, anna, await_delivery):
+    made = write(chiara, anna, channels=["app-io"])
+    await_delivery(chiara, made, "app-io", "delivered")
+    assert delivery(chiara, made, "email") is None
+
+
+def test_the_inbox_alone_goes_nowhere_else(chiara, anna, eventually):
+    made = portico.notice(chiara, anna, channels=["inbox"])
+    eventually(lambda: show(chiara, made)["state"] == "delivered")
+    assert [d["channel"] for d in show(chiara, made)["deliveries"]] == ["inbox"]
+
+
+def test_app_io_s_limit_is_obeyed(chiara, paolo, appio, await_delivery):
+    before = len(appio.get("/emulator/calls")["items"])
+    with misbehaving(appio, mode="limited", calls="profiles", times=1, retry_after=3):
+        made = write(chiara, paolo)
+        await_delivery(chiara, made, "app-io", "delivered")
+    calls = [call for call in calls_since(appio, before) if call["call"] == "profiles"]
+    assert [call["status"] for call in calls[:2]] == [429, 200]
+    pause = datetime.fromisoformat(calls[1]["at"]) - datetime.fromisoformat(calls[0]["at"])
+    assert pause.total_seconds() >= 3
+    assert len(with_subject(appio.to(paolo.person["fiscal code"]), made)) == 1
+
+
+def test_app_io_fails_and_is_asked_again(chiara, paolo, appio, await_delivery):
+    with misbehaving(appio, mode="failing", calls="messages", times=2):
+        made = write(chiara, paolo)
+        assert "500" in await_delivery(chiara, made, "app-io", "temporary-failure")["answer"]
+        await_delivery(chiara, made, "app-io", "delivered", within=60)
+    assert delivery(chiara, made, "app-io")["attempts"] == 3
+    assert len(with_subject(appio.to(paolo.person["fiscal code"]), made)) == 1
+
+
+def test_a_lost_answer_of_app_io_is_not_a_second_message(chiara, anna, appio, await_delivery):
+    """The API has no idempotency key: what was perhaps taken is not sent again, the reserve goes instead."""
+    with misbehaving(appio, mode="lost", calls="messages", times=1):
+        made = write(chiara, anna, channels=["app-io"])
+        assert "not repeated" in await_delivery(chiara, made, "app-io", "technical-failure")["answer"]
+    await_delivery(chiara, made, "email", "sent")
+    assert len(with_subject(appio.to(anna.person["fiscal code"]), made)) == 1
+
+
+def test_a_message_that_app_io_rejects_later_is_no_delivery(chiara, anna, appio, await_delivery):
+    with misbehaving(appio, outcome="REJECTED"):
+        made = write(chiara, anna, channels=["app-io"])
+        await_delivery(chiara, made, "app-io", "permanent-failure", within=30)
+    await_delivery(chiara, made, "email", "sent")
+
+
+def test_mail_waits_for_its_server(chiara, luca, stack, mailbox, await_delivery, eventually):
+    stack.kill("smtp")
+    try:
+        made = write(chiara, luca)
+        failed = await_delivery(chiara, made, "email", "temporary-failure")
+        assert failed["nextAttemptAt"] > failed["updatedAt"] and show(luca, made)["state"] == "temporary-failure"
+    finally:
+        stack.up()
+    sent = await_delivery(chiara, made, "email", "sent", within=60)
+    assert sent["attempts"] >= 2
+    assert len(with_subject(mailbox.to(portico.email_of(luca)), made)) == 1
+
+
+def test_a_delivery_whose_worker_died_is_taken_up_again(chiara, luca, stack, mailbox, await_delivery):
+    """As if the program had been killed in the middle: the lease runs out and another takes it."""
+    stack.kill("smtp")
+    try:
+        made = write(chiara, luca)
+        await_delivery(chiara, made, "email", "temporary-failure")
+        stack.sql("notifications", "UPDATE deliveries SET state = 'sending', claim = uuid7(), next_attempt_at = now() + interval '5 s' "
+                  f"WHERE notice_id = '{made['id']}' AND channel = 'email'")
+    finally:
+        stack.up()
+    await_delivery(chiara, made, "email", "sent", within=60)
+    assert len(with_subject(mailbox.to(portico.email_of(luca)), made)) == 1
+
+
+def test_an_interrupted_message_to_app_io_is_not_repeated(chiara, paolo, stack, appio, await_delivery):
+    made = write(chiara, paolo)
+    await_delivery(chiara, made, "app-io", "delivered")
+    stack.sql("notifications", "UPDATE deliveries SET state = 'sending', claim = uuid7(), handed_over = true, provider_reference = NULL, "
+              f"next_attempt_at = now() WHERE notice_id = '{made['id']}' AND channel = 'app-io'")
+    assert "not repeated" in await_delivery(chiara, made, "app-io", "technical-failure")["answer"]
+    assert len(with_subject(appio.to(paolo.person["fiscal code"]), made)) == 1
+
+
+# ---- the mailbox
+
+@pytest.mark.parametrize("id", ["..%2f..%2fsecrets%2fcaller-key", "%2e%2e", ".hidden", "nothing"])
+def test_the_mailbox_shows_nothing_but_its_messages(mailbox, id):
+    for suffix in ("", "/raw"):
+        assert mailbox.http.get(f"{mailbox.url}/messages/{id}{suffix}", timeout=10).status_code == 404
+
+
+def test_the_mailbox_has_a_page_for_people(chiara, luca, mailbox, await_delivery):
+    made = write(chiara, luca, subject=f"<b>Avviso</b> {uuid.uuid4()}")
+    await_delivery(chiara, made, "email", "sent")
+    page = mailbox.http.get(mailbox.url, timeout=10).text
+    assert made["subject"].replace("<", "&lt;").replace(">", "&gt;") in page
