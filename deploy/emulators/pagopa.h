@@ -20,7 +20,7 @@ void call_note(const char *direction, const char *name, const char *about, const
 void cart_keep(const char *id, const json_t *cart);
 json_t *cart_find(const char *id);				  /* a copy, or NULL */
 bool cart_move(const char *id, const char *from, const char *to); /* false when it is not in that state */
-/* Receipts on their way to the creditor. */
+/* Receipts on their way to the creditor, or given up after 48 attempts. */
 void receipt_queue(const json_t *receipt);
 json_t *receipt_next(int wait_ms); /* a copy of one that is due, or NULL after waiting */
 void receipt_attempted(const char *id, const char *outcome, bool delivered);

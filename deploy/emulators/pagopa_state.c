@@ -214,7 +214,8 @@ json_t *receipt_next(int wait_ms)
 	return copy;
 }
 
-/* The real node tries 48 times, once an hour; here the hour is PORTICO_RECEIPT_RETRY_MS. */
+/* The real node tries 48 times, once an hour; here the hour is PORTICO_RECEIPT_RETRY_MS. What was taken is forgotten.
+ */
 void receipt_attempted(const char *id, const char *outcome, bool delivered)
 {
 	json_t *entry;
@@ -222,14 +223,16 @@ void receipt_attempted(const char *id, const char *outcome, bool delivered)
 
 	pthread_mutex_lock(&lock);
 	entry = json_object_get(receipts, id);
-	if (entry) {
+	if (entry && !delivered) {
 		attempts = json_int(entry, "attempts") + 1;
 		json_object_set_new(entry, "attempts", json_integer(attempts));
 		json_object_set_new(entry, "outcome", json_string(outcome));
 		json_object_set_new(entry, "dueAt", json_integer(now_ms() + config_number("PORTICO_RECEIPT_RETRY_MS")));
-		if (delivered || attempts >= MAX_ATTEMPTS)
-			json_object_set_new(entry, "state", json_string(delivered ? "delivered" : "given-up"));
-		write_journal();
+		if (attempts >= MAX_ATTEMPTS)
+			json_object_set_new(entry, "state", json_string("given-up"));
 	}
+	if (delivered)
+		json_object_del(receipts, id);
+	write_journal();
 	pthread_mutex_unlock(&lock);
 }

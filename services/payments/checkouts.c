@@ -1,6 +1,5 @@
 /* Owns the way to pagoPA's payment page: the citizen's intent is stored and answered at once, a task asks pagoPA for
  * the page. What comes back to the browser proves nothing; only receipts do (station.c). */
-#include <stdio.h>
 #include <string.h>
 #include "payments.h"
 #include "payments.sql.h"
@@ -41,12 +40,17 @@ int show_checkout(struct request *rq)
 	return sql_reply(rq, 200, SQL_SHOW_CHECKOUT, path(rq, "checkoutId"));
 }
 
+/* The payment page, when the answer is one; the official contract knows 302 only. */
+static const char *page_of(const struct client_answer *answer)
+{
+	return answer->status == 302 && answer->location && strncmp(answer->location, "http", 4) == 0 ? answer->location
+												      : NULL;
+}
+
 /* Why there will never be a page for this checkout; NULL when there is one, or another attempt may get it. */
 static const char *failure_of(struct request *rq, const struct client_answer *answer, long long attempts)
 {
-	bool page = answer->status == 302 && answer->location && strncmp(answer->location, "http", 4) == 0;
-
-	if (page)
+	if (page_of(answer))
 		return NULL;
 	if (answer->status >= 400 && answer->status < 500 && answer->status != 408 && answer->status != 429)
 		return arena_printf(rq->arena, "pagoPA refused the payment (%d)", answer->status);
@@ -56,29 +60,35 @@ static const char *failure_of(struct request *rq, const struct client_answer *an
 			      : "pagoPA does not answer";
 }
 
+static struct client_answer ask_for_page(struct request *rq, const json_t *checkout)
+{
+	const char *headers[] = { "Content-Type: application/json",
+		arena_printf(rq->arena, "Ocp-Apim-Subscription-Key: %s", config("PORTICO_CHECKOUT_KEY")), NULL };
+	struct client_answer answer = client_send(
+		rq, &(struct client_call){ .url = arena_printf(rq->arena, "%s/carts", config("PORTICO_CHECKOUT_URL")),
+			    .headers = headers,
+			    .body = json_sql(rq, json_at(checkout, "cart")) });
+
+	if (!page_of(&answer))
+		log_warning("no payment page", "{s:s s:i s:s*}", "checkout", json_text(checkout, "id"), "status",
+			answer.status, "cause", answer.error);
+	return answer;
+}
+
 /* A task: one checkout in `preparing`. No transaction is open while pagoPA is asked. A cart that was made twice does no
  * harm: the one without a browser expires unused. */
 int prepare_checkout(struct request *rq)
 {
 	const json_t *checkout = sql_maybe(rq, SQL_CLAIM_CHECKOUT);
-	const char *headers[] = { "Content-Type: application/json", NULL, NULL };
 	struct client_answer answer;
 
 	if (!checkout)
 		return rq->status;
 	if (json_is_null(checkout))
 		return reply_empty(rq, 204);
-	headers[1] = arena_printf(rq->arena, "Ocp-Apim-Subscription-Key: %s", config("PORTICO_CHECKOUT_KEY"));
-	answer = client_send(
-		rq, &(struct client_call){ .url = arena_printf(rq->arena, "%s/carts", config("PORTICO_CHECKOUT_URL")),
-			    .headers = headers,
-			    .body = json_sql(rq, json_at(checkout, "cart")) });
-	if (answer.status != 302)
-		log_warning("no payment page", "{s:s s:i s:s*}", "checkout", json_text(checkout, "id"), "status",
-			answer.status, "cause", answer.error);
+	answer = ask_for_page(rq, checkout);
 	if (!sql_done(rq, SQL_RECORD_CHECKOUT, json_text(checkout, "tenant"), json_text(checkout, "id"),
-		    answer.status == 302 ? answer.location : NULL,
-		    failure_of(rq, &answer, json_int(checkout, "attempts"))))
+		    page_of(&answer), failure_of(rq, &answer, json_int(checkout, "attempts"))))
 		return rq->status;
 	return reply_empty(rq, 200);
 }

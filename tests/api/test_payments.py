@@ -377,6 +377,44 @@ def test_receipts_lost_on_the_way_come_again_and_count_once(roberto, anna, pagop
     assert events_of(stack, made, "position.paid") == 1
 
 
+def test_receipts_that_were_not_taken_survive_a_restart_of_the_emulator(roberto, anna, pagopa, eventually, stack):
+    made = portico.position(roberto, anna)
+    pagopa.knobs(loseReceipts=1000)
+    pagopa.pay(anna, made)
+    eventually(lambda: any(call.get("about") == made["noticeNumber"] and call["outcome"] == "lost on the way"
+                           for call in pagopa.http.get(pagopa.url + "/emulator").json()["calls"]))
+    stack.kill("pagopa")
+    stack.up()
+    state_is(eventually, anna, made, "paid")
+
+
+@pytest.mark.parametrize("knob", ["refusePayments", "unknownNotices"])
+def test_a_payment_that_the_bank_cannot_make(roberto, anna, pagopa, eventually, knob):
+    made = portico.position(roberto, anna)
+    checkout = portico.checkout(anna, made)
+    page = eventually(lambda: anna.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
+    pagopa.knobs(**{knob: 1})
+    assert pagopa.http.post(page, data={"action": "pay"}, allow_redirects=False).headers["Location"] == "https://area.example/error"
+    assert shown(anna, made)["state"] == "open"
+
+
+def test_a_knob_that_is_none_is_refused(pagopa):
+    assert pagopa.http.patch(pagopa.url + "/emulator/knobs", json={"loseReciepts": 1}).status_code == 400
+
+
+def test_the_emulator_takes_carts_by_the_official_contract_only(pagopa, stack):
+    key = {"Ocp-Apim-Subscription-Key": open(stack.environment("payments")["PORTICO_CHECKOUT_KEY_FILE"]).read().strip()}
+    cart = {"paymentNotices": [{"noticeNumber": "301000000000000144", "fiscalCode": "01232710374", "amount": 6840,
+                                "companyName": "Comune di Bologna", "description": "Mensa"}],
+            "returnUrls": {f"return{name}Url": "https://area.example/" for name in ("Ok", "Cancel", "Error")}}
+    post = lambda body, headers=key: pagopa.http.post(
+        pagopa.url + "/checkout/ec/v1/carts", json=body, headers=headers, allow_redirects=False)
+    assert post(cart).status_code == 302 and post(cart).headers["Location"].startswith(pagopa.url + "/checkout/")
+    assert post(cart, {}).status_code == 401
+    assert post(cart | {"returnUrls": {}}).status_code == 400
+    assert post(cart | {"paymentNotices": cart["paymentNotices"] * 6}).status_code == 400
+
+
 def test_paid_at_a_bank_without_us(roberto, anna, pagopa, eventually):
     made = portico.position(roberto, anna)
     assert pagopa.pay_at_the_bank(made, made["creditorFiscalCode"])
@@ -429,9 +467,11 @@ def test_too_little_leaves_the_rest_to_pay(roberto, anna, node):
     assert shown(anna, made)["state"] == "paid"
 
 
-def test_too_much_and_twice_is_shown_as_excess(roberto, anna, node, stack):
+def test_too_much_and_twice_is_shown_as_excess(roberto, anna, node, pagopa, eventually, stack):
     made = portico.position(roberto, anna, amount=1000)
-    assert node.bring(station.receipt(made, amount=1050)).outcome == "OK"
+    pagopa.knobs(receiptAmountDelta=50)
+    pagopa.pay(anna, made)
+    state_is(eventually, anna, made, "paid")
     assert shown(anna, made)["excess"]["amount"] == 50 and shown(anna, made)["state"] == "paid"
     assert node.bring(station.receipt(made, amount=1000)).outcome == "OK"
     assert shown(anna, made)["excess"]["amount"] == 1050
