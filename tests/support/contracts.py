@@ -54,8 +54,10 @@ def resolve(file, node):
 
 @cache
 def common_slugs():
-    source = (ROOT / "libcommon/problem.c").read_text()
-    return frozenset(re.findall(r'"([a-z-]+)"', re.search(r"common_slugs\[\] = \{(.*?)\}", source, re.S)[1]))
+    """Those that any operation may answer: the ones that common.yaml explains in its shared answers."""
+    answers = document("common.yaml")["components"]["responses"].values()
+    return frozenset(slug for answer in answers for slug in re.findall(r"`([a-z]+-[a-z-]+|unauthorized|forbidden|unavailable)`",
+                                                                       answer["description"]))
 
 
 def violations(file, pointer_or_schema, value):
