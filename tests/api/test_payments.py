@@ -11,8 +11,8 @@ TARIFFS = {"c_a944": "01", "c_a662": "02"}          # segregation codes of the d
 
 
 @pytest.fixture(scope="module")
-def anna(citizen):
-    return citizen("Anna Bianchi")
+def davide(citizen):
+    return citizen("Davide Conti")
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +79,17 @@ def test_show_status(anonymous):
     assert anonymous.get("/payments/v1/status", expect=200).json()["status"] == 200
 
 
-def test_create_position(roberto, anna, stack):
-    made = portico.position(roberto, anna, amount=18600)
+def test_create_position(roberto, davide, stack):
+    made = portico.position(roberto, davide, amount=18600)
     assert made["state"] == "open" and made["payable"] and made["amount"] == made["outstanding"] == {"amount": 18600, "currency": "EUR"}
-    assert made["debtor"]["personId"] == anna.sub
-    assert shown(anna, made) == made
+    assert made["debtor"]["personId"] == davide.sub
+    assert shown(davide, made) == made
     assert events_of(stack, made, "position.created") == 1
 
 
-def test_a_notice_number_has_the_form_and_the_check_digits_of_pagopa(roberto, vito, anna):
+def test_a_notice_number_has_the_form_and_the_check_digits_of_pagopa(roberto, vito, davide):
     for operator, tenant in ((roberto, "c_a944"), (vito, "c_a662")):
-        notice = portico.position(operator, anna)["noticeNumber"]
+        notice = portico.position(operator, davide)["noticeNumber"]
         assert notice[:3] == "3" + TARIFFS[tenant] and len(notice) == 18
         assert int(notice[:16]) % 93 == int(notice[16:])
 
@@ -101,89 +101,89 @@ def test_the_check_digits_are_those_of_the_published_vectors(stack):
         assert made == vector["iuv"] and "3" + made == vector["notice_number"]
 
 
-def test_forty_at_once_get_forty_notice_numbers(roberto, anna):
+def test_forty_at_once_get_forty_notice_numbers(roberto, davide):
     roberto.get("/payments/v1/positions", expect=200)
     with ThreadPoolExecutor(10) as pool:
-        made = list(pool.map(lambda _: portico.position(roberto, anna), range(40)))
+        made = list(pool.map(lambda _: portico.position(roberto, davide), range(40)))
     assert len({position["noticeNumber"] for position in made}) == 40
 
 
-def test_the_same_key_makes_one_position(roberto, anna):
-    asked, key = portico.new_position(anna), {"Idempotency-Key": portico.unique()}
+def test_the_same_key_makes_one_position(roberto, davide):
+    asked, key = portico.new_position(davide), {"Idempotency-Key": portico.unique()}
     first = roberto.post("/payments/v1/positions", asked, headers=key, expect=201)
     again = roberto.post("/payments/v1/positions", asked, headers=key, expect=201)
     assert again.json() == first.json() and again.headers["Idempotent-Replayed"] == "true"
     refused(roberto.post("/payments/v1/positions", asked | {"amount": 1}, headers=key, expect=422), "idempotency-key-reused")
 
 
-def test_a_partner_makes_positions_of_its_tenant(partner, roberto, vito, anna):
-    made = portico.position(partner("refezione"), anna)
+def test_a_partner_makes_positions_of_its_tenant(partner, roberto, vito, davide):
+    made = portico.position(partner("refezione"), davide)
     assert made["tenant"] == "c_a944" and shown(roberto, made)["id"] == made["id"]
     vito.get(f"/payments/v1/positions/{made['id']}", expect=404)
 
 
-def test_instalments_have_a_notice_number_each_and_add_up(roberto, anna):
-    made = in_instalments(roberto, anna, 3334, 3333, 3333)
+def test_instalments_have_a_notice_number_each_and_add_up(roberto, davide):
+    made = in_instalments(roberto, davide, 3334, 3333, 3333)
     assert [part["amount"]["amount"] for part in made["instalments"]] == [3334, 3333, 3333]
     assert len({part["noticeNumber"] for part in made["instalments"]}) == 3
     assert made["noticeNumber"] == made["instalments"][0]["noticeNumber"]
 
 
-def test_no_cent_is_lost_between_a_position_and_its_parts(roberto, anna):
-    wrong = portico.new_position(anna, amount=10000, instalments=instalments(3333, 3333, 3333))
+def test_no_cent_is_lost_between_a_position_and_its_parts(roberto, davide):
+    wrong = portico.new_position(davide, amount=10000, instalments=instalments(3333, 3333, 3333))
     wrong["dueDate"] = wrong["instalments"][-1]["dueDate"]
     refused(roberto.post("/payments/v1/positions", wrong, expect=422), "amounts-do-not-add-up")
     short = instalments(10000)
     short[0]["transfers"] = [{"creditorFiscalCode": "01232710374", "creditorName": "Comune di Bologna", "amount": 9999,
                               "iban": "IT60X0542811101000000123456", "category": "0101101IM"}]
-    refused(roberto.post("/payments/v1/positions", portico.new_position(anna, amount=10000, dueDate=short[0]["dueDate"],
+    refused(roberto.post("/payments/v1/positions", portico.new_position(davide, amount=10000, dueDate=short[0]["dueDate"],
                                                                          instalments=short), expect=422), "amounts-do-not-add-up")
 
 
-def test_the_due_date_is_that_of_the_last_instalment(roberto, anna):
-    asked = portico.new_position(anna, amount=200, dueDate=str(date.today()), instalments=instalments(100, 100))
+def test_the_due_date_is_that_of_the_last_instalment(roberto, davide):
+    asked = portico.new_position(davide, amount=200, dueDate=str(date.today()), instalments=instalments(100, 100))
     refused(roberto.post("/payments/v1/positions", asked, expect=422), "due-date-mismatch")
 
 
-def test_an_iban_with_wrong_check_digits_is_refused(roberto, anna):
+def test_an_iban_with_wrong_check_digits_is_refused(roberto, davide):
     parts = instalments(100)
     parts[0]["transfers"] = [{"creditorFiscalCode": "01232710374", "creditorName": "Comune di Bologna", "amount": 100,
                               "iban": "IT61X0542811101000000123456", "category": "0101101IM"}]
-    asked = portico.new_position(anna, amount=100, dueDate=parts[0]["dueDate"], instalments=parts)
+    asked = portico.new_position(davide, amount=100, dueDate=parts[0]["dueDate"], instalments=parts)
     refused(roberto.post("/payments/v1/positions", asked, expect=422), "iban-check-digits")
 
 
-def test_one_position_for_one_reference_until_it_is_cancelled(roberto, anna, node):
-    asked = portico.new_position(anna)
+def test_one_position_for_one_reference_until_it_is_cancelled(roberto, davide, node):
+    asked = portico.new_position(davide)
     first = roberto.post("/payments/v1/positions", asked, expect=201).json()
     refused(roberto.post("/payments/v1/positions", asked, expect=409), "reference-already-due")
     roberto.post(f"/payments/v1/positions/{first['id']}/cancellation", {"reason": "importo sbagliato"}, expect=200)
     second = roberto.post("/payments/v1/positions", asked, expect=201).json()
     # Whoever was paying the first one at that moment: her money is kept, and does not collide with the second.
     assert node.bring(station.receipt(first)).outcome == "OK"
-    late = shown(anna, first)
+    late = shown(davide, first)
     assert late["state"] == "paid" and late["paidLate"] and late["cancelledAt"]
-    assert shown(anna, second)["state"] == "open"
+    assert shown(davide, second)["state"] == "open"
 
 
-def test_list_positions_by_state_reference_notice_and_debtor(roberto, anna, luca):
-    made, other = portico.position(roberto, anna), portico.position(roberto, luca)
+def test_list_positions_by_state_reference_notice_and_debtor(roberto, davide, luca):
+    made, other = portico.position(roberto, davide), portico.position(roberto, luca)
 
     def found(**params):
         return [item["id"] for item in roberto.get("/payments/v1/positions", params=params, expect=200).json()["items"]]
 
     assert found(referenceKind="test", referenceId=made["reference"]["id"]) == [made["id"]]
     assert found(noticeNumber=made["noticeNumber"]) == [made["id"]]
-    assert made["id"] in found(fiscalCode=anna.person["fiscal code"]) and other["id"] not in found(fiscalCode=anna.person["fiscal code"])
+    assert made["id"] in found(fiscalCode=davide.person["fiscal code"]) and other["id"] not in found(fiscalCode=davide.person["fiscal code"])
     assert made["id"] in found(state="open,expired") and made["id"] not in found(state="paid,cancelled")
     roberto.get("/payments/v1/positions", params={"tenant": "c_a662"}, expect=403)
 
 
-def test_list_positions_in_pages(roberto, anna):
-    made = [portico.position(roberto, anna)["id"] for _ in range(5)]
+def test_list_positions_in_pages(roberto, davide):
+    made = [portico.position(roberto, davide)["id"] for _ in range(5)]
     seen, after = [], None
     while not set(made) <= set(seen):
-        page = anna.get("/payments/v1/positions", params={"limit": 2} | ({"after": after} if after else {}), expect=200).json()
+        page = davide.get("/payments/v1/positions", params={"limit": 2} | ({"after": after} if after else {}), expect=200).json()
         assert len(page["items"]) <= 2
         seen += [item["id"] for item in page["items"]]
         after = page.get("next")
@@ -197,17 +197,17 @@ def test_who_owns_in_both_cities_sees_both(luca):
         "/payments/v1/positions", params={"limit": 100, "tenant": "c_a662"}, expect=200).json()["items"]} == {"c_a662"}
 
 
-def test_show_position_to_its_debtor_and_its_tenant_only(roberto, vito, anna, luca):
-    made = portico.position(roberto, anna)
+def test_show_position_to_its_debtor_and_its_tenant_only(roberto, vito, davide, luca):
+    made = portico.position(roberto, davide)
     for stranger in (luca, vito):
         stranger.get(f"/payments/v1/positions/{made['id']}", expect=404)
         stranger.get(f"/payments/v1/positions/{made['id']}/receipt", expect=404)
     vito.post(f"/payments/v1/positions/{made['id']}/cancellation", {"reason": "non mia"}, expect=404)
-    assert shown(anna, made)["state"] == "open"
+    assert shown(davide, made)["state"] == "open"
 
 
-def test_cancel_position(roberto, anna, node, stack):
-    made = portico.position(roberto, anna)
+def test_cancel_position(roberto, davide, node, stack):
+    made = portico.position(roberto, davide)
     for _ in range(2):
         gone = roberto.post(f"/payments/v1/positions/{made['id']}/cancellation", {"reason": "emessa per errore"}, expect=200).json()
         assert gone["state"] == "cancelled" and not gone["payable"] and gone["cancellationReason"] == "emessa per errore"
@@ -215,19 +215,19 @@ def test_cancel_position(roberto, anna, node, stack):
     assert events_of(stack, made, "position.cancelled") == 1
 
 
-def test_a_paid_position_cannot_be_cancelled(roberto, anna, node):
-    made = portico.position(roberto, anna)
+def test_a_paid_position_cannot_be_cancelled(roberto, davide, node):
+    made = portico.position(roberto, davide)
     node.bring(station.receipt(made))
     refused(roberto.post(f"/payments/v1/positions/{made['id']}/cancellation", {"reason": "tardi"}, expect=409), "position-paid")
 
 
-def test_it_expires_and_can_still_be_paid_where_the_tenant_allows(roberto, anna, node, stack, eventually):
-    made = overdue(roberto, anna, stack, eventually)
+def test_it_expires_and_can_still_be_paid_where_the_tenant_allows(roberto, davide, node, stack, eventually):
+    made = overdue(roberto, davide, stack, eventually)
     assert made["payable"] and made["instalments"][0]["state"] == "overdue"
     assert events_of(stack, made, "position.expired") == 1
     assert node.verify(made).outcome == "OK"
     assert node.bring(station.receipt(made)).outcome == "OK"
-    assert (paid := shown(anna, made))["state"] == "paid" and paid["paidLate"]
+    assert (paid := shown(davide, made))["state"] == "paid" and paid["paidLate"]
     assert events_of(stack, made, "position.paid") == 1
 
 
@@ -253,58 +253,58 @@ def test_a_bill_reaches_who_became_known_after_it(vito, citizen, stack, eventual
 
 # ---- checkouts
 
-def test_create_checkout_and_pay(roberto, anna, pagopa, eventually):
-    made = portico.position(roberto, anna)
-    checkout = pagopa.pay(anna, made)
+def test_create_checkout_and_pay(roberto, davide, pagopa, eventually):
+    made = portico.position(roberto, davide)
+    checkout = pagopa.pay(davide, made)
     assert checkout["state"] == "preparing" and checkout["items"][0]["noticeNumber"] == made["noticeNumber"]
-    paid = state_is(eventually, anna, made, "paid")
+    paid = state_is(eventually, davide, made, "paid")
     assert paid["outstanding"]["amount"] == 0 and not paid["payable"] and not paid["paidLate"] and "noticeNumber" not in paid
 
 
-def test_show_checkout(roberto, anna, luca, pagopa, eventually):
-    made = portico.position(roberto, anna)
-    checkout = pagopa.pay(anna, made)
-    look = lambda: anna.get(f"/payments/v1/checkouts/{checkout['id']}", expect=200).json()
+def test_show_checkout(roberto, davide, luca, pagopa, eventually):
+    made = portico.position(roberto, davide)
+    checkout = pagopa.pay(davide, made)
+    look = lambda: davide.get(f"/payments/v1/checkouts/{checkout['id']}", expect=200).json()
     paid = eventually(lambda: (now := look())["state"] == "paid" and now)
     assert "paymentUrl" not in paid and paid["items"][0]["paid"]
     luca.get(f"/payments/v1/checkouts/{checkout['id']}", expect=404)
 
 
-def test_several_dues_in_one_checkout(roberto, anna, pagopa, eventually):
-    dues = [portico.position(roberto, anna, amount=amount) for amount in (100, 250)]
+def test_several_dues_in_one_checkout(roberto, davide, pagopa, eventually):
+    dues = [portico.position(roberto, davide, amount=amount) for amount in (100, 250)]
     asked = portico.new_checkout(dues[0]) | {"positionIds": [due["id"] for due in dues]}
-    checkout = anna.post("/payments/v1/checkouts", asked, expect=201).json()
+    checkout = davide.post("/payments/v1/checkouts", asked, expect=201).json()
     assert checkout["amount"]["amount"] == 350
-    page = eventually(lambda: anna.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
+    page = eventually(lambda: davide.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
     assert pagopa.http.post(page, data={"action": "pay"}, allow_redirects=False).headers["Location"] == "https://area.example/ok"
     for due in dues:
-        state_is(eventually, anna, due, "paid")
+        state_is(eventually, davide, due, "paid")
 
 
-def test_the_payment_page_says_who_is_paid_how_much_and_only_once(roberto, anna, pagopa, eventually):
-    made = portico.position(roberto, anna, amount=123456, reason="Canone <unico> & mercati")
-    checkout = portico.checkout(anna, made)
-    page = eventually(lambda: anna.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
+def test_the_payment_page_says_who_is_paid_how_much_and_only_once(roberto, davide, pagopa, eventually):
+    made = portico.position(roberto, davide, amount=123456, reason="Canone <unico> & mercati")
+    checkout = portico.checkout(davide, made)
+    page = eventually(lambda: davide.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
     text = pagopa.http.get(page).text
     assert "1234,56 €" in text and "Comune di Bologna" in text and "Canone &lt;unico&gt; &amp; mercati" in text and made["noticeNumber"] in text
     left = pagopa.http.post(page, data={"action": "abandon"}, allow_redirects=False)
     assert left.headers["Location"] == "https://area.example/no"
     assert pagopa.http.post(page, data={"action": "pay"}, allow_redirects=False).status_code == 409
-    assert shown(anna, made)["state"] == "open"
+    assert shown(davide, made)["state"] == "open"
 
 
-def test_a_failed_payment_leaves_the_due_as_it_was(roberto, anna, pagopa, eventually):
-    made = portico.position(roberto, anna)
-    checkout = portico.checkout(anna, made)
-    page = eventually(lambda: anna.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
+def test_a_failed_payment_leaves_the_due_as_it_was(roberto, davide, pagopa, eventually):
+    made = portico.position(roberto, davide)
+    checkout = portico.checkout(davide, made)
+    page = eventually(lambda: davide.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
     assert pagopa.http.post(page, data={"action": "fail"}, allow_redirects=False).headers["Location"] == "https://area.example/error"
-    assert shown(anna, made)["state"] == "open"
-    pagopa.pay(anna, made)
-    state_is(eventually, anna, made, "paid")
+    assert shown(davide, made)["state"] == "open"
+    pagopa.pay(davide, made)
+    state_is(eventually, davide, made, "paid")
 
 
-def test_what_cannot_be_put_in_a_checkout(roberto, vito, anna, luca, node):
-    mine, hers, elsewhere = portico.position(roberto, luca), portico.position(roberto, anna), portico.position(vito, luca)
+def test_what_cannot_be_put_in_a_checkout(roberto, vito, davide, luca, node):
+    mine, hers, elsewhere = portico.position(roberto, luca), portico.position(roberto, davide), portico.position(vito, luca)
     paid = portico.position(roberto, luca)
     node.bring(station.receipt(paid))
     ask = lambda *ids, expect: luca.post("/payments/v1/checkouts", portico.new_checkout(mine) | {"positionIds": list(ids)}, expect=expect)
@@ -316,24 +316,24 @@ def test_what_cannot_be_put_in_a_checkout(roberto, vito, anna, luca, node):
     luca.post("/payments/v1/checkouts", portico.new_checkout(mine) | {"returnUrls": {"ok": "javascript:alert(1)"}}, expect=400)
 
 
-def test_pagopa_down_for_a_moment_is_tried_again(roberto, anna, pagopa, eventually):
+def test_pagopa_down_for_a_moment_is_tried_again(roberto, davide, pagopa, eventually):
     pagopa.knobs(failCarts=2)
-    checkout = portico.checkout(anna, portico.position(roberto, anna))
-    look = lambda: anna.get(f"/payments/v1/checkouts/{checkout['id']}", expect=200).json()
+    checkout = portico.checkout(davide, portico.position(roberto, davide))
+    look = lambda: davide.get(f"/payments/v1/checkouts/{checkout['id']}", expect=200).json()
     assert eventually(lambda: (now := look())["state"] != "preparing" and now)["state"] == "ready"
 
 
-def test_a_cart_that_pagopa_refuses_fails_with_a_reason(roberto, anna, pagopa, eventually):
+def test_a_cart_that_pagopa_refuses_fails_with_a_reason(roberto, davide, pagopa, eventually):
     pagopa.knobs(refuseCarts=1)
-    checkout = portico.checkout(anna, portico.position(roberto, anna))
-    look = lambda: anna.get(f"/payments/v1/checkouts/{checkout['id']}", expect=200).json()
+    checkout = portico.checkout(davide, portico.position(roberto, davide))
+    look = lambda: davide.get(f"/payments/v1/checkouts/{checkout['id']}", expect=200).json()
     assert "400" in eventually(lambda: (now := look())["state"] == "failed" and now)["failure"]
 
 
-def test_a_checkout_that_nobody_pays_expires_and_a_late_payment_counts(roberto, anna, pagopa, stack, eventually):
-    made = portico.position(roberto, anna)
-    checkout = portico.checkout(anna, made)
-    look = lambda: anna.get(f"/payments/v1/checkouts/{checkout['id']}", expect=200).json()
+def test_a_checkout_that_nobody_pays_expires_and_a_late_payment_counts(roberto, davide, pagopa, stack, eventually):
+    made = portico.position(roberto, davide)
+    checkout = portico.checkout(davide, made)
+    look = lambda: davide.get(f"/payments/v1/checkouts/{checkout['id']}", expect=200).json()
     page = eventually(lambda: look().get("paymentUrl"))
     stack.sql("payments", f"UPDATE checkouts SET expires_at = now() WHERE id = '{checkout['id']}'; NOTIFY tasks, 'checkout-expiry'")
     assert "paymentUrl" not in eventually(lambda: (now := look())["state"] == "expired" and now)
@@ -343,17 +343,17 @@ def test_a_checkout_that_nobody_pays_expires_and_a_late_payment_counts(roberto, 
 
 # ---- receipts
 
-def test_show_position_receipt(roberto, anna, pagopa):
-    made = portico.paid_position(pagopa, roberto, anna)
-    told = anna.get(f"/payments/v1/positions/{made['id']}/receipt", expect=200).json()
+def test_show_position_receipt(roberto, davide, pagopa):
+    made = portico.paid_position(pagopa, roberto, davide)
+    told = davide.get(f"/payments/v1/positions/{made['id']}/receipt", expect=200).json()
     (receipt,) = told["receipts"]
     assert told["tenantName"] == "Comune di Bologna" and receipt["amount"] == made["amount"] and receipt["match"] == "matched"
     assert receipt["noticeNumber"] == made["noticeNumber"] and receipt["pspName"] == "PSP di prova"
-    anna.get(f"/payments/v1/positions/{portico.position(roberto, anna)['id']}/receipt", expect=404)
+    davide.get(f"/payments/v1/positions/{portico.position(roberto, davide)['id']}/receipt", expect=404)
 
 
-def test_list_receipts_and_those_that_belong_to_nobody(roberto, vito, anna, node):
-    ghost = portico.position(roberto, anna)
+def test_list_receipts_and_those_that_belong_to_nobody(roberto, vito, davide, node):
+    ghost = portico.position(roberto, davide)
     ghost["instalments"][0]["noticeNumber"], ghost["instalments"][0]["iuv"] = "399000000000012345", "99000000000012345"
     receipt = station.receipt(ghost)
     assert node.bring(receipt).outcome == "OK"
@@ -365,37 +365,37 @@ def test_list_receipts_and_those_that_belong_to_nobody(roberto, vito, anna, node
     assert orphan["id"] not in [item["id"] for item in listed(vito, limit=100)]
 
 
-def test_receipts_lost_on_the_way_come_again_and_count_once(roberto, anna, pagopa, eventually, stack):
-    made = portico.position(roberto, anna)
+def test_receipts_lost_on_the_way_come_again_and_count_once(roberto, davide, pagopa, eventually, stack):
+    made = portico.position(roberto, davide)
     pagopa.knobs(loseReceipts=1, loseReceiptAnswers=1, duplicateReceipts=1)
-    pagopa.pay(anna, made)
-    state_is(eventually, anna, made, "paid")
+    pagopa.pay(davide, made)
+    state_is(eventually, davide, made, "paid")
     eventually(lambda: [call["outcome"] for call in pagopa.http.get(pagopa.url + "/emulator").json()["calls"]
                         if call.get("about") == made["noticeNumber"] and call["name"] == "paSendRTV2"]
                == ["lost on the way", "OK", "PAA_RECEIPT_DUPLICATA", "PAA_RECEIPT_DUPLICATA"])
-    assert len(anna.get(f"/payments/v1/positions/{made['id']}/receipt", expect=200).json()["receipts"]) == 1
+    assert len(davide.get(f"/payments/v1/positions/{made['id']}/receipt", expect=200).json()["receipts"]) == 1
     assert events_of(stack, made, "position.paid") == 1
 
 
-def test_receipts_that_were_not_taken_survive_a_restart_of_the_emulator(roberto, anna, pagopa, eventually, stack):
-    made = portico.position(roberto, anna)
+def test_receipts_that_were_not_taken_survive_a_restart_of_the_emulator(roberto, davide, pagopa, eventually, stack):
+    made = portico.position(roberto, davide)
     pagopa.knobs(loseReceipts=1000)
-    pagopa.pay(anna, made)
+    pagopa.pay(davide, made)
     eventually(lambda: any(call.get("about") == made["noticeNumber"] and call["outcome"] == "lost on the way"
                            for call in pagopa.http.get(pagopa.url + "/emulator").json()["calls"]))
     stack.kill("pagopa")
     stack.up()
-    state_is(eventually, anna, made, "paid")
+    state_is(eventually, davide, made, "paid")
 
 
 @pytest.mark.parametrize("knob", ["refusePayments", "unknownNotices"])
-def test_a_payment_that_the_bank_cannot_make(roberto, anna, pagopa, eventually, knob):
-    made = portico.position(roberto, anna)
-    checkout = portico.checkout(anna, made)
-    page = eventually(lambda: anna.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
+def test_a_payment_that_the_bank_cannot_make(roberto, davide, pagopa, eventually, knob):
+    made = portico.position(roberto, davide)
+    checkout = portico.checkout(davide, made)
+    page = eventually(lambda: davide.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
     pagopa.knobs(**{knob: 1})
     assert pagopa.http.post(page, data={"action": "pay"}, allow_redirects=False).headers["Location"] == "https://area.example/error"
-    assert shown(anna, made)["state"] == "open"
+    assert shown(davide, made)["state"] == "open"
 
 
 def test_a_knob_that_is_none_is_refused(pagopa):
@@ -415,77 +415,77 @@ def test_the_emulator_takes_carts_by_the_official_contract_only(pagopa, stack):
     assert post(cart | {"paymentNotices": cart["paymentNotices"] * 6}).status_code == 400
 
 
-def test_paid_at_a_bank_without_us(roberto, anna, pagopa, eventually):
-    made = portico.position(roberto, anna)
+def test_paid_at_a_bank_without_us(roberto, davide, pagopa, eventually):
+    made = portico.position(roberto, davide)
     assert pagopa.pay_at_the_bank(made, made["creditorFiscalCode"])
-    state_is(eventually, anna, made, "paid")
+    state_is(eventually, davide, made, "paid")
     assert not pagopa.pay_at_the_bank(made, made["creditorFiscalCode"])
 
 
-def test_instalments_are_paid_one_by_one(roberto, anna, pagopa, eventually, stack):
-    made = in_instalments(roberto, anna, 3334, 3333)
-    pagopa.pay(anna, made)
-    half = state_is(eventually, anna, made, "partly-paid")
+def test_instalments_are_paid_one_by_one(roberto, davide, pagopa, eventually, stack):
+    made = in_instalments(roberto, davide, 3334, 3333)
+    pagopa.pay(davide, made)
+    half = state_is(eventually, davide, made, "partly-paid")
     assert half["outstanding"]["amount"] == 3333 and half["noticeNumber"] == made["instalments"][1]["noticeNumber"]
     assert [part["state"] for part in half["instalments"]] == ["paid", "open"]
     assert events_of(stack, made, "position.partly-paid") == 1
     asked = {"noticeNumbers": [half["noticeNumber"]], "returnUrls": portico.new_checkout(made)["returnUrls"]}
-    checkout = anna.post("/payments/v1/checkouts", asked, expect=201).json()
-    page = eventually(lambda: anna.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
+    checkout = davide.post("/payments/v1/checkouts", asked, expect=201).json()
+    page = eventually(lambda: davide.get(f"/payments/v1/checkouts/{checkout['id']}").json().get("paymentUrl"))
     pagopa.http.post(page, data={"action": "pay"}, allow_redirects=False)
-    assert state_is(eventually, anna, made, "paid")["outstanding"]["amount"] == 0
+    assert state_is(eventually, davide, made, "paid")["outstanding"]["amount"] == 0
     assert events_of(stack, made, "position.paid") == 1
-    assert len(anna.get(f"/payments/v1/positions/{made['id']}/receipt", expect=200).json()["receipts"]) == 2
+    assert len(davide.get(f"/payments/v1/positions/{made['id']}/receipt", expect=200).json()["receipts"]) == 2
 
 
-def test_receipts_of_all_instalments_at_the_same_moment(roberto, anna, node, stack):
-    made = in_instalments(roberto, anna, *[100 + n for n in range(8)])
+def test_receipts_of_all_instalments_at_the_same_moment(roberto, davide, node, stack):
+    made = in_instalments(roberto, davide, *[100 + n for n in range(8)])
     receipts = [station.receipt(made, notice=part["noticeNumber"]) for part in made["instalments"]]
     with ThreadPoolExecutor(8) as pool:
         assert [answer.outcome for answer in pool.map(node.bring, receipts)] == ["OK"] * 8
-    paid = shown(anna, made)
+    paid = shown(davide, made)
     assert paid["state"] == "paid" and paid["outstanding"]["amount"] == 0
     assert events_of(stack, made, "position.paid") == 1 and events_of(stack, made, "position.partly-paid") == 7
 
 
-def test_too_little_leaves_the_rest_to_pay(roberto, anna, node):
+def test_too_little_leaves_the_rest_to_pay(roberto, davide, node):
     parts = instalments(1000)
     parts[0]["transfers"] = [
         {"creditorFiscalCode": "01232710374", "creditorName": "Comune di Bologna", "iban": "IT60X0542811101000000123456",
          "amount": 700, "category": "0101101IM"},
         {"creditorFiscalCode": "80022230371", "creditorName": "Città metropolitana", "iban": "IT94K0200802435000020067999",
          "amount": 300, "category": "0201102IM"}]
-    made = portico.position(roberto, anna, amount=1000, dueDate=parts[0]["dueDate"], instalments=parts)
+    made = portico.position(roberto, davide, amount=1000, dueDate=parts[0]["dueDate"], instalments=parts)
     assert node.bring(station.receipt(made, amount=800)).outcome == "OK"
-    left = shown(anna, made)
+    left = shown(davide, made)
     assert left["state"] == "partly-paid" and left["outstanding"]["amount"] == 200
     assert node.verify(made)["paymentList/paymentOptionDescription/amount"] == "2.00"
     taken = node.take(made)
     assert taken["data/paymentAmount"] == taken["data/transferList/transfer/transferAmount"] == "2.00"
     assert taken["data/transferList/transfer/fiscalCodePA"] == "80022230371"
     assert node.bring(station.receipt(made, amount=200)).outcome == "OK"
-    assert shown(anna, made)["state"] == "paid"
+    assert shown(davide, made)["state"] == "paid"
 
 
-def test_too_much_and_twice_is_shown_as_excess(roberto, anna, node, pagopa, eventually, stack):
-    made = portico.position(roberto, anna, amount=1000)
+def test_too_much_and_twice_is_shown_as_excess(roberto, davide, node, pagopa, eventually, stack):
+    made = portico.position(roberto, davide, amount=1000)
     pagopa.knobs(receiptAmountDelta=50)
-    pagopa.pay(anna, made)
-    state_is(eventually, anna, made, "paid")
-    assert shown(anna, made)["excess"]["amount"] == 50 and shown(anna, made)["state"] == "paid"
+    pagopa.pay(davide, made)
+    state_is(eventually, davide, made, "paid")
+    assert shown(davide, made)["excess"]["amount"] == 50 and shown(davide, made)["state"] == "paid"
     assert node.bring(station.receipt(made, amount=1000)).outcome == "OK"
-    assert shown(anna, made)["excess"]["amount"] == 1050
+    assert shown(davide, made)["excess"]["amount"] == 1050
     assert events_of(stack, made, "position.paid") == 1
 
 
 # ---- practices
 
-def test_the_fee_of_a_practice_becomes_a_due_and_goes_with_it(anna, eventually):
-    practice = portico.draft(anna)
-    portico.act(anna, practice, "submission")
-    due = portico.due_of(anna, practice)
+def test_the_fee_of_a_practice_becomes_a_due_and_goes_with_it(davide, eventually):
+    practice = portico.draft(davide)
+    portico.act(davide, practice, "submission")
+    due = portico.due_of(davide, practice)
     assert due["reference"] == {"kind": "practice", "id": practice["id"]} and due["state"] == "open"
-    assert due["debtor"] == {"fiscalCode": anna.person["fiscal code"], "name": anna.name, "personId": anna.sub}
-    portico.await_state(anna, practice, "payment-due")
-    portico.act(anna, practice, "withdrawal", {"reason": "ci ho ripensato"})
-    state_is(eventually, anna, due, "cancelled")
+    assert due["debtor"] == {"fiscalCode": davide.person["fiscal code"], "name": davide.name, "personId": davide.sub}
+    portico.await_state(davide, practice, "payment-due")
+    portico.act(davide, practice, "withdrawal", {"reason": "ci ho ripensato"})
+    state_is(eventually, davide, due, "cancelled")

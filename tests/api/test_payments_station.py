@@ -6,8 +6,8 @@ from support import portico, station
 
 
 @pytest.fixture(scope="module")
-def anna(citizen):
-    return citizen("Anna Bianchi")
+def davide(citizen):
+    return citizen("Davide Conti")
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,8 @@ def node(stack, anonymous):
 
 
 @pytest.fixture
-def position(roberto, anna):
-    return portico.position(roberto, anna, reason="Mensa <scolastica> & dopo-scuola")
+def position(roberto, davide):
+    return portico.position(roberto, davide, reason="Mensa <scolastica> & dopo-scuola")
 
 
 def test_call_station(node, position):
@@ -41,41 +41,41 @@ def test_it_tells_what_is_owed_in_both_versions(node, position, action, name, co
     told = node.take(position, action)
     assert told.outcome == "OK" and told.name == name
     assert told["data/creditorReferenceId"] == position["instalments"][0]["iuv"] and told["data/paymentAmount"] == "45.50"
-    assert told["data/lastPayment"] == "true" and told["data/debtor/fullName"] == "Anna Bianchi"
+    assert told["data/lastPayment"] == "true" and told["data/debtor/fullName"] == "Davide Conti"
     assert told["data/debtor/uniqueIdentifier/entityUniqueIdentifierType"] == "F"
     assert told["data/transferList/transfer/transferAmount"] == "45.50"
     assert told["data/transferList/transfer/companyName"] == company
 
 
-def test_asking_closes_nothing(node, position, anna):
+def test_asking_closes_nothing(node, position, davide):
     for _ in range(3):
         node.verify(position), node.take(position)
-    assert anna.get(f"/payments/v1/positions/{position['id']}", expect=200).json()["state"] == "open"
+    assert davide.get(f"/payments/v1/positions/{position['id']}", expect=200).json()["state"] == "open"
 
 
 @pytest.mark.parametrize("action", ["paSendRT", "paSendRTV2"])
-def test_a_receipt_is_stored_before_it_is_answered(node, position, anna, action):
+def test_a_receipt_is_stored_before_it_is_answered(node, position, davide, action):
     assert node.bring(station.receipt(position), action).outcome == "OK"
-    paid = anna.get(f"/payments/v1/positions/{position['id']}", expect=200).json()
+    paid = davide.get(f"/payments/v1/positions/{position['id']}", expect=200).json()
     assert paid["state"] == "paid" and paid["outstanding"]["amount"] == 0
     assert node.verify(position).outcome == node.take(position).outcome == "PAA_PAGAMENTO_DUPLICATO"
 
 
-def test_twenty_times_the_same_receipt_at_once_is_one_payment(node, position, anna, stack):
+def test_twenty_times_the_same_receipt_at_once_is_one_payment(node, position, davide, stack):
     receipt = station.receipt(position)
     with ThreadPoolExecutor(20) as pool:
         outcomes = sorted(answer.outcome for answer in pool.map(lambda _: node.bring(receipt), range(20)))
     assert outcomes == ["OK"] + ["PAA_RECEIPT_DUPLICATA"] * 19
-    (stored,) = anna.get(f"/payments/v1/positions/{position['id']}/receipt", expect=200).json()["receipts"]
+    (stored,) = davide.get(f"/payments/v1/positions/{position['id']}/receipt", expect=200).json()["receipts"]
     assert stored["receiptId"] == receipt["receipt"]["receiptId"]
     assert stack.sql("payments", "SELECT count(*) FROM outbox WHERE type = 'position.paid' AND aggregate_id = "
                                  f"'{position['id']}'") == "1"
 
 
-def test_a_receipt_that_reports_a_failure_pays_nothing(node, position, anna, roberto):
+def test_a_receipt_that_reports_a_failure_pays_nothing(node, position, davide, roberto):
     receipt = station.receipt(position, outcome="KO")
     assert node.bring(receipt).outcome == "OK"
-    assert anna.get(f"/payments/v1/positions/{position['id']}", expect=200).json()["state"] == "open"
+    assert davide.get(f"/payments/v1/positions/{position['id']}", expect=200).json()["state"] == "open"
     refused = roberto.get("/payments/v1/receipts", params={"match": "refused"}, expect=200).json()["items"]
     assert receipt["receipt"]["receiptId"] in [item["receiptId"] for item in refused]
 
@@ -146,11 +146,11 @@ def test_a_malformed_request_is_refused_in_the_form_of_its_operation(node, posit
 
 
 @pytest.mark.parametrize("amount", ["45.5", "45,50", "-1.00", "1e3", "9999999999.99", " 45.50"])
-def test_a_receipt_with_an_impossible_amount_is_not_stored(node, position, anna, amount):
+def test_a_receipt_with_an_impossible_amount_is_not_stored(node, position, davide, amount):
     receipt = station.receipt(position)
     receipt["receipt"]["paymentAmount"] = amount
     assert node.bring(receipt).outcome == "PAA_SINTASSI_XSD"
-    assert anna.get(f"/payments/v1/positions/{position['id']}", expect=200).json()["state"] == "open"
+    assert davide.get(f"/payments/v1/positions/{position['id']}", expect=200).json()["state"] == "open"
 
 
 def test_what_is_no_operation_at_all_is_a_bad_request(node):
