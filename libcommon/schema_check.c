@@ -224,7 +224,7 @@ static void run_array(
 	}
 }
 
-static const struct schema *property_of(const struct schema *schema, const char *name)
+const struct schema *schema_property_of(const struct schema *schema, const char *name)
 {
 	size_t low = 0, high = schema->property_count;
 
@@ -245,7 +245,7 @@ static const struct schema *property_of(const struct schema *schema, const char 
 /* What the server alone sets cannot be required of a client, wherever among the allOf it is declared. */
 static bool is_read_only(const struct schema *schema, const char *name, int depth)
 {
-	const struct schema *property = property_of(schema, name);
+	const struct schema *property = schema_property_of(schema, name);
 
 	if (property && property->read_only)
 		return true;
@@ -281,7 +281,7 @@ static void run_object(struct schema_check *c, const struct schema *schema, cons
 	run_bounds(c, schema->properties_count, json_object_size(value), place, codes, "members");
 	json_object_foreach((json_t *)value, name, member)
 	{
-		const struct schema *property = property_of(schema, name);
+		const struct schema *property = schema_property_of(schema, name);
 		struct place at = { .up = place, .key = name };
 
 		if (property && property->read_only)

@@ -309,8 +309,7 @@ static bool check_sense(struct schema *schema)
 	if (schema->options && schema->nullable && !null_option)
 		return schema_fail(set, schema, "enum", "nullable needs null among the values of the enum");
 	for (size_t i = 0; i < schema->required_count && schema->closed; i++)
-		if (!bsearch(&(struct schema_property){ schema->required[i], NULL }, schema->properties,
-			    schema->property_count, sizeof *schema->properties, by_name))
+		if (!schema_property_of(schema, schema->required[i]))
 			return schema_fail(
 				set, schema, "required", "'%s' is required and not allowed", schema->required[i]);
 	return check_bounds(schema, schema->length, "length") &&

@@ -143,6 +143,7 @@ void schema_run_alternatives(struct schema_check *c, const struct schema *schema
 const struct schema *schema_choose_heir(
 	struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place);
 bool schema_pattern_matches(struct schema_budget *budget, const struct schema_pattern *pattern, const json_t *string);
+const struct schema *schema_property_of(const struct schema *schema, const char *name);
 /* Does `type` allow the value? And does anything that applies to it by allOf? */
 bool schema_type_takes(const struct schema *schema, const json_t *value);
 bool schema_takes(const struct schema *schema, const json_t *value);
