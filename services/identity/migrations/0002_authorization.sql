@@ -181,10 +181,10 @@ DECLARE
 BEGIN
 	INSERT INTO persons (fiscal_code, given_name, family_name) VALUES (code, attributes ->> 'name', attributes ->> 'familyName')
 	ON CONFLICT (fiscal_code) DO NOTHING RETURNING * INTO known;
-	first := known.id IS NOT NULL;
-	IF NOT first THEN
+	IF known.id IS NULL THEN
 		SELECT * INTO known FROM persons p WHERE p.fiscal_code = code FOR UPDATE;
 	END IF;
+	first := known.login_at IS NULL;
 	UPDATE persons p SET
 		given_name = coalesce(attributes ->> 'name', p.given_name),
 		family_name = coalesce(attributes ->> 'familyName', p.family_name),
