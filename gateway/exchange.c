@@ -150,13 +150,14 @@ static bool find_route(struct client *client, struct asking *asking)
 
 	exchange->route = route_find(client->worker->gateway->routes, asking->head.method, asking->path,
 		asking->path_length, &asking->values, &allow);
-	if (exchange->route && !exchange->route->internal) {
+	if (exchange->route) {
 		size_t length = asking->head.target_length - (asking->query ? strlen(asking->query) + 1 : 0);
 
 		snprintf(exchange->path, sizeof(exchange->path), "%.*s", (int)length, asking->head.target);
 		return true;
 	}
-	exchange->route = NULL;
+	if (exchange->route)
+		allow = NULL; /* for sibling services only: outside it does not exist */
 	if (!allow)
 		answer_problem(client, 404, "not-found", "there is nothing at this path");
 	else if (strcmp(asking->head.method, "OPTIONS") == 0)

@@ -352,6 +352,7 @@ static bool take_answer_body(struct client *client, bool *moved)
 
 	if (exchange->answer_body.done)
 		return true;
+	buffer_need(&client->worker->buffers, &client->out);
 	if (client->out.start)
 		buffer_compact(&client->out);
 	switch (body_move(&exchange->answer_body, from, &client->out)) {

@@ -56,6 +56,21 @@ static void describe(struct route *route, const struct contract_operation *opera
 	}
 }
 
+/* "GET, POST": what the path of this route has for callers from outside. */
+static char *allow_of(const struct service_routes *service, const char *path)
+{
+	char allow[128] = "";
+
+	for (size_t i = 0; i < service->count; i++) {
+		size_t length = strlen(allow);
+
+		if (!service->routes[i].internal && strcmp(service->operations[i].path, path) == 0)
+			snprintf(allow + length, sizeof(allow) - length, "%s%s", length ? ", " : "",
+				service->operations[i].method);
+	}
+	return *allow ? strdup(allow) : NULL;
+}
+
 static bool load_service(
 	struct service_routes *into, size_t index, const char *directory, const char *name, char **ret_error)
 {
@@ -70,6 +85,8 @@ static bool load_service(
 		abort();
 	for (size_t i = 0; i < into->count; i++)
 		describe(&into->routes[i], &into->operations[i], index);
+	for (size_t i = 0; i < into->count; i++)
+		into->routes[i].allow = allow_of(into, into->operations[i].path);
 	return true;
 }
 
@@ -94,26 +111,52 @@ void routes_free(struct routes *routes)
 	if (!routes)
 		return;
 	for (size_t i = 0; i < routes->count; i++) {
+		for (size_t k = 0; k < routes->services[i].count; k++)
+			free(routes->services[i].routes[k].allow);
 		free(routes->services[i].routes);
 		contract_free(routes->services[i].contract);
 	}
 	free(routes);
 }
 
+static const struct route *find_in(const struct service_routes *service, const char *method, const char *path,
+	size_t length, struct path_values *ret_values, const char **ret_allow)
+{
+	const struct contract_operation *operation =
+		contract_match(service->contract, method, path, length, ret_values, ret_allow);
+
+	return operation ? &service->routes[operation - service->operations] : NULL;
+}
+
+/* A path that has the first of these methods, and what it has for callers from outside. */
+static const char *visible_methods(const struct service_routes *service, const char *methods, const char *path,
+	size_t length)
+{
+	char method[16];
+	struct path_values values;
+	const struct route *route;
+
+	snprintf(method, sizeof(method), "%.*s", (int)strcspn(methods, ","), methods);
+	route = find_in(service, method, path, length, &values, &methods);
+	return route ? route->allow : NULL;
+}
+
 const struct route *route_find(const struct routes *routes, const char *method, const char *path, size_t length,
 	struct path_values *ret_values, const char **ret_allow)
 {
-	*ret_allow = NULL;
 	for (size_t i = 0; i < routes->count; i++) {
 		const struct service_routes *service = &routes->services[i];
-		const struct contract_operation *operation;
+		const struct route *route;
+		const char *methods = NULL;
 
 		if (length <= service->base_length || memcmp(path, service->base, service->base_length) != 0 ||
 			path[service->base_length] != '/')
 			continue;
-		operation = contract_match(service->contract, method, path, length, ret_values, ret_allow);
-		return operation ? &service->routes[operation - service->operations] : NULL;
+		route = find_in(service, method, path, length, ret_values, &methods);
+		*ret_allow = route ? route->allow : methods ? visible_methods(service, methods, path, length) : NULL;
+		return route && !route->internal ? route : NULL;
 	}
+	*ret_allow = NULL;
 	return NULL;
 }
 

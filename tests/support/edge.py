@@ -1,5 +1,6 @@
 """A gateway of one's own, for what cannot be shown on the whole suite: an upstream that does what the test tells it, keys that the
 test signs with, requests byte by byte. Bench() starts all of it; bench.gateway(PORTICO_…="…") one with other settings."""
+import base64
 import json
 import os
 import shutil
@@ -36,6 +37,17 @@ def binary():
     return next(path for path in (folder / "gateway" for folder in [*folders, ROOT / "build/release/bin"]) if path.exists())
 
 
+def b64(data):
+    """base64url of bytes, or of the JSON of anything else."""
+    return base64.urlsafe_b64encode(data if isinstance(data, bytes) else json.dumps(data).encode()).rstrip(b"=").decode()
+
+
+def sign(header, claims, private, algorithm):
+    """A JWS with any header and claims, also those that a library refuses to make."""
+    signed = f"{b64(header)}.{b64(claims)}"
+    return f"{signed}.{b64(jwt.get_algorithm_by_name(algorithm).sign(signed.encode(), private))}"
+
+
 class Keys:
     """What identity would publish, with the private halves."""
 
@@ -57,8 +69,9 @@ class Keys:
         now = int(time.time())
         claims = {"iss": ISSUER, "aud": "portico", "sub": "0192f0a1-7c3e-7d9a-8b1e-0242ac120002", "client_id": "demo-area",
                   "kind": "citizen", "scope": "practices", "iat": now, "exp": now + 300, "jti": os.urandom(8).hex(), **claims}
-        claims = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(claims, self.private[kid], self.algorithms[kid], {"kid": kid, "typ": "at+jwt", **(headers or {})})
+        header = {"alg": self.algorithms[kid], "kid": kid, "typ": "at+jwt", **(headers or {})}
+        return sign({name: value for name, value in header.items() if value is not None},
+                    {name: value for name, value in claims.items() if value is not None}, self.private[kid], self.algorithms[kid])
 
 
 class Upstream(ThreadingHTTPServer):
