@@ -1,8 +1,5 @@
 /* Checks a value against a compiled schema. A value that is valid costs no allocation; errors are written out as they
  * are found, each with its pointer, up to a maximum, and the work for one value has an end whatever the schema. */
-#include <float.h>
-#include <limits.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,64 +136,36 @@ static void run_bounds(struct schema_check *c, struct schema_bounds bounds, size
 		schema_error(c, place, codes[1], "must have at most %zu %s", bounds.most, what);
 }
 
-static const char *article(const char *format)
+const char *schema_article(const char *format)
 {
 	return strchr("ei", *format) ? "an" : "a";
+}
+
+/* Characters are counted only where the bytes leave a doubt: a character has one to four of them. */
+static bool run_length(
+	struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place)
+{
+	static const char *const codes[2] = { "minLength", "maxLength" };
+	size_t bytes = json_string_length(value), characters;
+
+	if (bytes <= schema->length.most && (bytes + 3) / 4 >= schema->length.least)
+		return true;
+	characters = json_code_points(value);
+	run_bounds(c, schema->length, characters, place, codes, "characters");
+	return characters <= schema->length.most;
 }
 
 static void run_string(
 	struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place)
 {
-	static const char *const codes[2] = { "minLength", "maxLength" };
 	const char *text = json_string_value(value);
+	bool short_enough = run_length(c, schema, value, place);
 
-	if (schema->length.least || schema->length.most != SIZE_MAX)
-		run_bounds(c, schema->length, json_code_points(value), place, codes, "characters");
 	if (schema->format && (strlen(text) != json_string_length(value) || !format_holds(schema->format, text)))
-		schema_error(c, place, "format", "must be %s %s", article(schema->format), schema->format);
+		schema_error(c, place, "format", "must be %s %s", schema_article(schema->format), schema->format);
 	/* a text that is too long has its error; matching it as well would only cost time */
-	if (schema->pattern && (schema->length.most == SIZE_MAX || json_code_points(value) <= schema->length.most) &&
-		!schema_pattern_matches(c->budget, schema->pattern, value))
+	if (schema->pattern && short_enough && !schema_pattern_matches(c->budget, schema->pattern, value))
 		schema_error(c, place, "pattern", "must match %s", schema->pattern->source);
-}
-
-static void bound_error(
-	struct schema_check *c, const struct place *place, const char *code, const char *words, const json_t *bound)
-{
-	char text[64] = "";
-
-	json_dumpb(bound, text, sizeof text - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-	schema_error(c, place, code, "must be %s %s", words, text);
-}
-
-static bool number_format_holds(const char *format, const json_t *value)
-{
-	if (strcmp(format, "int32") == 0)
-		return json_is_integer(value) && json_integer_value(value) >= INT32_MIN &&
-		       json_integer_value(value) <= INT32_MAX;
-	if (strcmp(format, "int64") == 0)
-		return json_is_integer(value);
-	if (strcmp(format, "float") == 0)
-		return fabs(json_number_value(value)) <= (double)FLT_MAX;
-	return true; /* double holds always, the other formats are about strings */
-}
-
-static void run_number(
-	struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place)
-{
-	int low = schema->minimum ? json_compare_numbers(value, schema->minimum) : 1;
-	int high = schema->maximum ? json_compare_numbers(value, schema->maximum) : -1;
-
-	if (schema->format && !number_format_holds(schema->format, value))
-		schema_error(c, place, "format", "must be %s %s", article(schema->format), schema->format);
-	if (low < 0 || (low == 0 && schema->exclusive_minimum))
-		bound_error(c, place, schema->exclusive_minimum ? "exclusiveMinimum" : "minimum",
-			schema->exclusive_minimum ? "above" : "at least", schema->minimum);
-	if (high > 0 || (high == 0 && schema->exclusive_maximum))
-		bound_error(c, place, schema->exclusive_maximum ? "exclusiveMaximum" : "maximum",
-			schema->exclusive_maximum ? "below" : "at most", schema->maximum);
-	if (schema->multiple_of && !json_is_multiple(value, schema->multiple_of))
-		bound_error(c, place, "multipleOf", "a multiple of", schema->multiple_of);
 }
 
 static void run_array(
@@ -331,7 +300,7 @@ static void run_by_type(struct schema_check *c, const struct schema *schema, con
 	if (json_is_string(value))
 		run_string(c, schema, value, place);
 	else if (json_is_number(value))
-		run_number(c, schema, value, place);
+		schema_run_number(c, schema, value, place);
 	else if (json_is_array(value))
 		run_array(c, schema, value, place);
 	else if (json_is_object(value))

@@ -147,6 +147,9 @@ const struct schema *schema_property_of(const struct schema *schema, const char 
 /* Does `type` allow the value? And does anything that applies to it by allOf? */
 bool schema_type_takes(const struct schema *schema, const json_t *value);
 bool schema_takes(const struct schema *schema, const json_t *value);
+void schema_run_number(
+	struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place);
+const char *schema_article(const char *format);
 const char *schema_type_name(enum schema_type type);
 
 int schema_check_all(struct schema_check *c, const struct schema *schema, const json_t *value);

@@ -33,6 +33,45 @@ bool json_is_multiple(const json_t *number, const json_t *of)
 	return fabsl(quotient - roundl(quotient)) <= fabsl(quotient) * 2 * DBL_EPSILON;
 }
 
+static void bound_error(
+	struct schema_check *c, const struct place *place, const char *code, const char *words, const json_t *bound)
+{
+	char text[64] = "";
+
+	json_dumpb(bound, text, sizeof text - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	schema_error(c, place, code, "must be %s %s", words, text);
+}
+
+static bool number_format_holds(const char *format, const json_t *value)
+{
+	if (strcmp(format, "int32") == 0)
+		return json_is_integer(value) && json_integer_value(value) >= INT32_MIN &&
+		       json_integer_value(value) <= INT32_MAX;
+	if (strcmp(format, "int64") == 0)
+		return json_is_integer(value);
+	if (strcmp(format, "float") == 0)
+		return fabs(json_number_value(value)) <= (double)FLT_MAX;
+	return true; /* double holds always, the other formats are about strings */
+}
+
+void schema_run_number(
+	struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place)
+{
+	int low = schema->minimum ? json_compare_numbers(value, schema->minimum) : 1;
+	int high = schema->maximum ? json_compare_numbers(value, schema->maximum) : -1;
+
+	if (schema->format && !number_format_holds(schema->format, value))
+		schema_error(c, place, "format", "must be %s %s", schema_article(schema->format), schema->format);
+	if (low < 0 || (low == 0 && schema->exclusive_minimum))
+		bound_error(c, place, schema->exclusive_minimum ? "exclusiveMinimum" : "minimum",
+			schema->exclusive_minimum ? "above" : "at least", schema->minimum);
+	if (high > 0 || (high == 0 && schema->exclusive_maximum))
+		bound_error(c, place, schema->exclusive_maximum ? "exclusiveMaximum" : "maximum",
+			schema->exclusive_maximum ? "below" : "at most", schema->maximum);
+	if (schema->multiple_of && !json_is_multiple(value, schema->multiple_of))
+		bound_error(c, place, "multipleOf", "a multiple of", schema->multiple_of);
+}
+
 size_t json_code_points(const json_t *string)
 {
 	const char *text = json_string_value(string);
