@@ -131,7 +131,9 @@ def test_list_notices_by_what_is_known(chiara, anna, paolo, await_delivery):
         f"{BASE}/notices", params={"limit": 100, "personId": anna.sub, **filters}, expect=200).json()["items"]]
     assert by_phone["id"] in ids(channel="app-io") and only_inbox["id"] not in ids(channel="app-io")
     assert by_phone["id"] in ids(state="delivered") and by_phone["id"] not in ids(state="read")
-    assert by_phone["id"] not in ids(personId=paolo.sub) and by_phone["id"] not in ids(tenant="c_a662")
+    assert by_phone["id"] not in ids(personId=paolo.sub) and by_phone["id"] in ids(tenant="c_a944")
+    in_bari = anna.get(f"{BASE}/notices", params={"tenant": "c_a662", "limit": 100}, expect=200).json()["items"]
+    assert {item["tenant"] for item in in_bari} <= {"c_a662"}
 
 
 def test_show_notice(chiara, anna, operator, luca):
@@ -148,7 +150,7 @@ def test_addresses_are_shown_in_part_kept_no_longer_than_needed_and_never_logged
     assert await_delivery(chiara, made, "app-io", "delivered")["address"] == code[:3] + "*" * 13
     assert stack.sql("notifications", f"SELECT count(*) FROM deliveries WHERE notice_id = '{made['id']}' AND address IS NOT NULL") == "0"
     log = (stack.state / "log/notifications.log").read_text()
-    assert made["id"] or log
+    assert '"operation":"createNotice"' in log
     assert address not in log and code not in log
 
 
@@ -314,11 +316,11 @@ def test_app_io_s_limit_is_obeyed(chiara, paolo, appio, await_delivery):
 
 
 def test_app_io_fails_and_is_asked_again(chiara, paolo, appio, await_delivery):
-    with misbehaving(appio, mode="failing", calls="messages", times=2):
+    with misbehaving(appio, mode="failing", calls="messages", times=1):
         made = write(chiara, paolo)
         assert "500" in await_delivery(chiara, made, "app-io", "temporary-failure")["answer"]
         await_delivery(chiara, made, "app-io", "delivered", within=60)
-    assert delivery(chiara, made, "app-io")["attempts"] == 3
+    assert delivery(chiara, made, "app-io")["attempts"] == 2
     assert len(with_subject(appio.to(paolo.person["fiscal code"]), made)) == 1
 
 

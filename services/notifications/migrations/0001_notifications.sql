@@ -209,7 +209,7 @@ begin
 		next_at := case when d.checks < 30 then now() + retry_pause(d.checks + 1) end;
 	elsif p_outcome = 'sent' then
 		next_state := 'sent';
-		next_at := case when p_reference is not null then now() + retry_pause(1) end;
+		next_at := case when p_reference is not null then now() + interval '2 seconds' end;
 	elsif p_outcome = 'temporary' and d.attempts + 1 < 80 then
 		next_state := 'temporary-failure';
 		next_at := now() + greatest(retry_pause(d.attempts + 1), make_interval(secs => p_retry_after));
