@@ -1,4 +1,8 @@
 """The creditor's station as the pagoPA node sees it: golden answers by the official schema, every fault, and what strangers send."""
+import json
+import os
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -185,3 +189,50 @@ def test_what_the_tests_send_is_valid_too(position):
     assert not station.violations(element(good(position)))
     assert not station.violations(element(station.envelope("paSendRTV2Request", station.receipt(position))))
     assert station.violations(element(BROKEN["members in the wrong order"](good(position))))
+
+
+# ---- an independent client, from the official WSDL
+
+@pytest.fixture(scope="module")
+def peer(stack, node):
+    """peer(operation, members, …) as the npm package `soap` sends it. Nothing public is the real node: this is as near as one gets."""
+    wsdl = station.require_schema().parents[1] / "paForNode.wsdl"
+    folder, home = station.ROOT / "tests/peers/soap", station.ROOT / ".cache/peers/soap"
+    if not (home / "node_modules/soap").exists():
+        home.mkdir(parents=True, exist_ok=True)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(folder / file, home)
+        done = subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=home, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"SKIPPED, NOT PROVEN: npm cannot install the package soap: {done.stderr[-300:]}")
+
+    def peer(*calls):
+        done = subprocess.run(
+            ["node", folder / "call.js", wsdl, stack.url() + station.PATH, node.key], capture_output=True, text=True,
+            input=json.dumps([{"operation": operation, "members": members} for operation, members in calls]),
+            env={**os.environ, "SOAP_MODULE": str(home / "node_modules/soap")})
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+    return peer
+
+
+def test_an_independent_client_asks_pays_and_is_answered(peer, position, davide):
+    asked, receipt = station.about(position), station.receipt(position)
+    verified, taken, sent, again, unknown = peer(
+        ("paVerifyPaymentNotice", asked), ("paGetPaymentV2", asked), ("paSendRTV2", receipt), ("paSendRTV2", receipt),
+        ("paVerifyPaymentNotice", asked | {"idPA": "99999999999"}))
+    assert verified["outcome"] == "OK" and verified["paymentList"]["paymentOptionDescription"]["amount"] == "45.50"
+    assert taken["data"]["creditorReferenceId"] == position["instalments"][0]["iuv"]
+    assert sent == {"outcome": "OK"}
+    assert again["fault"]["faultCode"] == "PAA_RECEIPT_DUPLICATA" and unknown["fault"]["faultCode"] == "PAA_ID_DOMINIO_ERRATO"
+    assert davide.get(f"/payments/v1/positions/{position['id']}", expect=200).json()["state"] == "paid"
+
+
+def test_the_independent_client_hears_a_refusal_that_is_none_of_soap(peer, position, node):
+    """A negative control: with a wrong key the same client fails."""
+    node.key, right = "wrong", node.key
+    try:
+        with pytest.raises(AssertionError, match="401"):
+            peer(("paVerifyPaymentNotice", station.about(position)))
+    finally:
+        node.key = right
