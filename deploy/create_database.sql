@@ -30,6 +30,8 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'service_role') \gexe
 REVOKE ALL ON DATABASE :"service_role" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"service_role" TO :"service_role";
 ALTER DATABASE :"service_role" SET timezone TO 'UTC';
+-- Every statement is short: compiling one would take a hundred times as long as running it.
+ALTER DATABASE :"service_role" SET jit TO off;
 
 \connect :"service_role"
 SET client_min_messages = warning;

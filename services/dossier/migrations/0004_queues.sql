@@ -1,0 +1,3 @@
+-- The queue of an office and that of an operator are read all day: each walks its own index (queue_practices.sql).
+create index practices_office on practices (tenant_id, office, state, id);
+create index practices_assignee on practices (tenant_id, assignee_id, state, id) where assignee_id is not null;
