@@ -6,7 +6,7 @@ from practices p
 left join lateral (
 	select m, m.id, row_number() over (order by m.id) as n
 	from messages m
-	where m.practice_id = p.id and m.id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
+	where m.practice_id = p.id and m.id > case when $3::uuid is null then '00000000-0000-0000-0000-000000000000' else $3::uuid end
 	order by m.id
 	limit $2::int + 1) page (m, id, n) on true
 where p.id = $1::uuid

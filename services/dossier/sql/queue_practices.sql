@@ -1,5 +1,6 @@
--- A tenant's queue, oldest first. Parameters as in own_practices.sql; without states, those that are still open. Each state is its own
--- short walk along the index that fits what is asked, so that the queue stays fast under a million closed practices.
+-- A tenant's queue, oldest first. Parameters as in own_practices.sql; without states, those that are still open. Each state
+-- is its own short walk along the index that fits what is asked, so that the queue stays fast under a million closed
+-- practices. (CASE and not coalesce: the latter is no condition for an index under row security.)
 with page as (
 	select q.id, practice_summary_json(q.p, s) as item, row_number() over (order by q.id) as n
 	from (
@@ -10,7 +11,7 @@ with page as (
 			(select p, p.id, p.tenant_id, p.service_id
 			from practices p
 			where $3::text is null and $4::uuid is null
-				and p.tenant_id = app_tenant() and p.state = wanted.state and p.id > coalesce($7::uuid, '00000000-0000-0000-0000-000000000000')
+				and p.tenant_id = app_tenant() and p.state = wanted.state and p.id > case when $7::uuid is null then '00000000-0000-0000-0000-000000000000' else $7::uuid end
 				and ($2::uuid is null or p.service_id = $2::uuid)
 			order by p.id
 			limit $6::int + 1)
@@ -18,7 +19,7 @@ with page as (
 			(select p, p.id, p.tenant_id, p.service_id
 			from practices p
 			where p.office = $3 and $4::uuid is null
-				and p.tenant_id = app_tenant() and p.state = wanted.state and p.id > coalesce($7::uuid, '00000000-0000-0000-0000-000000000000')
+				and p.tenant_id = app_tenant() and p.state = wanted.state and p.id > case when $7::uuid is null then '00000000-0000-0000-0000-000000000000' else $7::uuid end
 				and ($2::uuid is null or p.service_id = $2::uuid)
 			order by p.id
 			limit $6::int + 1)
@@ -26,7 +27,7 @@ with page as (
 			(select p, p.id, p.tenant_id, p.service_id
 			from practices p
 			where p.assignee_id = $4::uuid and ($3::text is null or p.office = $3)
-				and p.tenant_id = app_tenant() and p.state = wanted.state and p.id > coalesce($7::uuid, '00000000-0000-0000-0000-000000000000')
+				and p.tenant_id = app_tenant() and p.state = wanted.state and p.id > case when $7::uuid is null then '00000000-0000-0000-0000-000000000000' else $7::uuid end
 				and ($2::uuid is null or p.service_id = $2::uuid)
 			order by p.id
 			limit $6::int + 1)) c
