@@ -1,14 +1,17 @@
 """Notices: who sees them, what they say, which channels they take, and what happens when a channel fails."""
 import email
 import email.policy
+import re
 import subprocess
-import time
 import uuid
 from contextlib import contextmanager
 from datetime import datetime
+from mailbox import Maildir
 
 import pytest
+import requests
 from support import portico
+from support.contracts import ROOT
 
 BASE = "/notifications/v1"
 
@@ -374,6 +377,96 @@ def test_an_interrupted_message_to_app_io_is_not_repeated(chiara, paolo, stack, 
               f"next_attempt_at = now() WHERE notice_id = '{made['id']}' AND channel = 'app-io'")
     assert "not repeated" in await_delivery(chiara, made, "app-io", "technical-failure")["answer"]
     assert len(with_subject(appio.to(paolo.person["fiscal code"]), made)) == 1
+
+
+# ---- how mail leaves: TLS, password, refusals. The suite's own notifications is replaced by one with other settings.
+
+def is_ready(address):
+    try:
+        return requests.get(f"http://{address}/readyz", timeout=2).ok
+    except requests.ConnectionError:
+        return False
+
+
+@contextmanager
+def smtp_server(folder, port, *options):
+    server = subprocess.Popen(["/usr/bin/python3", ROOT / "tests/support/smtp_server.py", str(port), folder, *options],
+                              stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "ready\n"
+    try:
+        yield lambda: [email.message_from_bytes(bytes(message), policy=email.policy.default) for message in Maildir(folder)]
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@contextmanager
+def notifications_with(stack, eventually, **settings):
+    environment = stack.environment("notifications") | settings
+    stack.kill("notifications")
+    program = subprocess.Popen([stack.binary("notifications")], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: is_ready(environment["PORTICO_LISTEN"]))
+        yield
+    finally:
+        program.terminate()
+        program.wait(15)
+        stack.up()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-keyout", file, "-out", f"{file}.crt"], check=True, capture_output=True)
+    file.write_text(file.read_text() + open(f"{file}.crt").read())
+    return file
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_mail_leaves_encrypted_and_with_a_password(chiara, luca, anna, stack, certificate, tmp_path, await_delivery, eventually, implicit):
+    port = stack.port("smtp") + 100
+    options = ["--cert", certificate, "--login", "portico:segreto", "--refuse", portico.email_of(anna)] + ["--implicit"] * implicit
+    settings = {"PORTICO_SMTP_URL": f"smtp{'s' * implicit}://127.0.0.1:{port}", "PORTICO_SMTP_TLS": "required",
+                "PORTICO_SMTP_CA": f"{certificate}.crt", "PORTICO_SMTP_USER": "portico", "PORTICO_SMTP_PASSWORD": "segreto"}
+    with smtp_server(tmp_path / "mail", port, *options) as received, notifications_with(stack, eventually, **settings):
+        made, refused = write(chiara, luca), write(chiara, anna, channels=["email"])
+        await_delivery(chiara, made, "email", "sent")
+        answer = await_delivery(chiara, refused, "email", "permanent-failure")["answer"]
+        assert "no such mailbox" in answer and "<***>" in answer
+        await_delivery(chiara, refused, "app-io", "delivered")          # the reserve
+        sessions = [message["X-Session"] for message in received()]
+    assert sessions and all(re.fullmatch(r"tls=TLSv1\.[23] user=portico", session) for session in sessions)
+
+
+@pytest.mark.parametrize("what, server, changed, cause", [
+    ("a wrong password", ["--cert", "CERTIFICATE", "--login", "portico:altro"], {}, "535"),
+    ("a server without TLS", [], {}, "SSL"),
+    ("a certificate of nobody we know", ["--cert", "CERTIFICATE"], {"PORTICO_SMTP_CA": "/etc/ssl/certs/ca-certificates.crt"}, "certificate")])
+def test_mail_does_not_leave_in_the_clear(chiara, luca, stack, certificate, tmp_path, await_delivery, eventually, what, server, changed, cause):
+    port = stack.port("smtp") + 100
+    options = [certificate if option == "CERTIFICATE" else option for option in server]
+    settings = {"PORTICO_SMTP_URL": f"smtp://127.0.0.1:{port}", "PORTICO_SMTP_TLS": "required", "PORTICO_SMTP_USER": "portico",
+                "PORTICO_SMTP_CA": f"{certificate}.crt", "PORTICO_SMTP_PASSWORD": "segreto"} | changed
+    with smtp_server(tmp_path / "mail", port, *options) as received, notifications_with(stack, eventually, **settings):
+        made = write(chiara, luca)
+        assert cause in await_delivery(chiara, made, "email", "temporary-failure")["answer"]
+        assert received() == []
+    await_delivery(chiara, made, "email", "sent", within=60)
+
+
+def test_two_replicas_share_the_work_and_send_nothing_twice(chiara, luca, stack, mailbox, eventually):
+    environment = stack.environment("notifications") | {"PORTICO_LISTEN": f"127.0.0.1:{stack.port('smtp') + 101}"}
+    other = subprocess.Popen([stack.binary("notifications")], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: is_ready(environment["PORTICO_LISTEN"]))
+        made = [write(chiara, luca) for _ in range(30)]
+        eventually(lambda: all(delivery(chiara, notice, "email")["state"] == "sent" for notice in made), 30)
+    finally:
+        other.terminate()
+        other.wait(15)
+    subjects = [message["subject"] for message in mailbox.to(portico.email_of(luca))]
+    assert [subjects.count(notice["subject"]) for notice in made] == [1] * len(made)
 
 
 # ---- the mailbox
