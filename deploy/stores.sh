@@ -48,6 +48,7 @@ start_postgres() {
 	find_cluster
 	make_cluster
 	! postgres_ready || return 0
+	await_dead_postgres
 	as_postgres tee "$cluster/data/postgresql.auto.conf" >/dev/null <<-END
 		listen_addresses = ''
 		port = $(port postgres)
@@ -66,6 +67,16 @@ start_postgres() {
 	}
 }
 
+# One that was killed leaves its lock file behind, and takes a moment to be gone.
+await_dead_postgres() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		postgres_pid >/dev/null || return 0
+		! postgres_ready || return 0
+		sleep 0.1
+	done
+}
+
 stop_postgres() {
 	find_cluster
 	postgres_pid >/dev/null || return 0
@@ -78,7 +89,7 @@ postgres_pid() {
 }
 
 postgres_ready() {
-	"$pg_bin/pg_isready" -q -h "$socket" -p "$(port postgres)"
+	"$pg_bin/pg_isready" -q -h "$socket" -p "$(port postgres)" -U postgres -d postgres
 }
 
 sql() {                  # sql DATABASE PSQL-ARGUMENT…: as superuser, stopping at the first error

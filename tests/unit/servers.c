@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -116,6 +117,7 @@ void servers_redis_again(void)
 {
 	redis_pid = fork();
 	if (redis_pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves nothing behind */
 		execlp("redis-server", "redis-server", "--port", strchr(redis_address, ':') + 1, "--bind", "127.0.0.1",
 			"--dir", redis_folder, "--appendonly", "yes", "--save", "", "--logfile", "redis.log", NULL);
 		_exit(127);

@@ -381,6 +381,19 @@ static void test_nothing_runs_for_long(void **state)
 	assert_true(seconds() - start < 20); /* also under valgrind or a sanitizer; seconds at most without */
 }
 
+/* Threads have small stacks: a value that is nested without end is refused before they overflow. */
+static void test_nothing_goes_too_deep(void **state)
+{
+	json_t *deep = json_object();
+
+	for (int i = 0; i < 2000; i++)
+		deep = json_pack("{s:o}", "a", deep);
+	json_auto_t *errors = errors_of("{'additionalProperties': {'$ref': '#'}}", deep);
+	assert_int_equal(json_array_size(errors), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(errors, 0), "code")), "complexity");
+	json_decref(deep);
+}
+
 static void test_text_of_parameters(void **state)
 {
 	static const struct {
@@ -457,6 +470,7 @@ int main(void)
 		cmocka_unit_test(test_words_of_errors),
 		cmocka_unit_test(test_errors_are_bounded),
 		cmocka_unit_test(test_nothing_runs_for_long),
+		cmocka_unit_test(test_nothing_goes_too_deep),
 		cmocka_unit_test(test_text_of_parameters),
 	};
 
