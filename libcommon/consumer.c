@@ -317,6 +317,7 @@ void consumer_stop(const struct timespec *deadline)
 	if (pthread_timedjoin_np(thread, NULL, deadline) != 0)
 		return;
 	save_positions();
+	lanes_forget();
 	if (redis)
 		redisFree(redis);
 	redis = NULL;

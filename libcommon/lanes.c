@@ -20,7 +20,7 @@ static struct lane {
 static struct events_options options;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t room;
-static bool stopping;
+static bool stopping, running[LANE_COUNT];
 static long pending;
 
 static struct timespec at_ms(long long ms)
@@ -257,10 +257,14 @@ void lanes_stop(const struct timespec *deadline)
 		pthread_cond_broadcast(&lanes[i].changed);
 	pthread_cond_broadcast(&room);
 	pthread_mutex_unlock(&lock);
+	for (int i = 0; i < LANE_COUNT; i++)
+		running[i] = pthread_timedjoin_np(lanes[i].thread, NULL, deadline) != 0;
+}
+
+void lanes_forget(void)
+{
 	for (int i = 0; i < LANE_COUNT; i++) {
-		if (pthread_timedjoin_np(lanes[i].thread, NULL, deadline) != 0)
-			continue;
-		while (lanes[i].first) {
+		while (!running[i] && lanes[i].first) {
 			struct entry *entry = lanes[i].first;
 
 			lanes[i].first = entry->next;

@@ -32,6 +32,8 @@ struct entry {
 
 bool lanes_start(const struct events_options *options);
 void lanes_stop(const struct timespec *deadline);
+/* After the last look at lanes_done(): what was not finished will be read again by the next process. */
+void lanes_forget(void);
 
 /* Takes an entry over. */
 void lanes_add(struct entry *entry);
