@@ -5,8 +5,8 @@ with body as (
 ), creditor as (
 	select * from creditors where tenant_id = app_tenant()
 ), part as (
-	select p.number::smallint as number, (p.part ->> 'amount')::bigint as amount, coalesce((p.part ->> 'dueDate')::date, rome_today() + c.payment_term_days) as due_date,
-		p.part -> 'transfers' as transfers
+	select p.number::smallint as number, (p.part ->> 'amount')::bigint as amount,
+		coalesce((p.part ->> 'dueDate')::date, rome_today() + c.payment_term_days) as due_date, p.part -> 'transfers' as transfers
 	from body, creditor c, jsonb_array_elements(coalesce(b -> 'instalments',
 		jsonb_build_array(jsonb_build_object('amount', b -> 'amount', 'dueDate', b -> 'dueDate'))))
 		with ordinality as p(part, number)
@@ -16,8 +16,9 @@ with body as (
 	on conflict (tenant_id, segregation_code) do update set last_base = s.last_base + excluded.last_base
 	returning s.segregation_code, s.last_base - (select count(*) from part) as base_before
 ), made as (
-	insert into positions (tenant_id, person_id, debtor_fiscal_code, debtor_name, reason, amount, due_date, reference_kind, reference_id)
-	select c.tenant_id, coalesce((b #>> '{debtor,personId}')::uuid, person_of(upper(b #>> '{debtor,fiscalCode}'))),
+	insert into positions (tenant_id, person_id, debtor_fiscal_code, debtor_name, reason, amount, due_date, reference_kind,
+		reference_id)
+	select c.tenant_id, coalesce(person_of(upper(b #>> '{debtor,fiscalCode}')), (b #>> '{debtor,personId}')::uuid),
 		upper(b #>> '{debtor,fiscalCode}'), b #>> '{debtor,name}', left(b ->> 'reason', 140), (b ->> 'amount')::bigint,
 		coalesce((b ->> 'dueDate')::date, (select max(due_date) from part)), b #>> '{reference,kind}', b #>> '{reference,id}'
 	from body, creditor c

@@ -9,8 +9,8 @@ with sent as (
 	join creditors c on c.tenant_id = app_tenant() and c.fiscal_code = r ->> 'fiscalCode'
 	join instalments i on i.tenant_id = c.tenant_id and i.notice_number = r ->> 'noticeNumber'
 ), stored as (
-	insert into receipts (tenant_id, receipt_id, notice_number, iuv, match, position_id, instalment, amount, fee, psp_name, payment_method,
-		paid_at, content)
+	insert into receipts (tenant_id, receipt_id, notice_number, iuv, match, position_id, instalment, amount, fee, psp_name,
+		payment_method, paid_at, content)
 	select app_tenant(), r ->> 'receiptId', r ->> 'noticeNumber', r ->> 'creditorReferenceId',
 		case when r ->> 'outcome' <> 'OK' then 'refused' when f.position_id is null then 'orphan' else 'matched' end,
 		f.position_id, f.number, s.amount, cents(r ->> 'fee'), r ->> 'PSPCompanyName', r ->> 'paymentMethod',
