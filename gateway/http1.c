@@ -150,7 +150,7 @@ static const struct known_field *find_known(const char *name, size_t length)
 static uint8_t family_rule(const char *name, size_t length)
 {
 	for (size_t i = 0; i < sizeof(known_families) / sizeof(known_families[0]); i++) {
-		if (length > known_families[i].length && known_families[i].prefix[0] == (name[0] | 0x20) &&
+		if (length >= known_families[i].length && known_families[i].prefix[0] == (name[0] | 0x20) &&
 			strncasecmp(known_families[i].prefix, name, known_families[i].length) == 0)
 			return known_families[i].rule;
 	}

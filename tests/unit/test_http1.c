@@ -64,7 +64,8 @@ static void drops_what_ends_at_this_hop(void **state)
 			"1\r\n"
 			"Other: 1\r\nKeep-Alive: 1\r\nTE: trailers\r\nTrailer: a\r\nUpgrade: h2c\r\nProxy-Connection: "
 			"a\r\n"
-			"PORTICO-Caller: {}\r\nportico-x: 1\r\nX-Forwarded-For: 1\r\nForwarded: a\r\nX-Request-Id: "
+			"PORTICO-Caller: {}\r\nportico-x: 1\r\nPortico-: 1\r\nX-Forwarded-For: 1\r\nForwarded: "
+			"a\r\nX-Request-Id: "
 			"1\r\n"
 			"Authorization: a\r\nAccept: a\r\nX-Forwarded: a\r\nPorticos: a\r\ntracestate: a=b\r\n\r\n"),
 		0);
