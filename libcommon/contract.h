@@ -15,24 +15,24 @@ struct contract_parameter {
 	enum parameter_place place;
 	bool required;
 	struct schema *schema;
-	const json_t *fallback;         /* the schema's default, or NULL */
+	const json_t *fallback; /* the schema's default, or NULL */
 };
 
-struct contract_body {                  /* one media type that the operation accepts */
-	const char *media_type;         /* "application/json", "application/pdf" …; may be a range: "image/" + "*" */
+struct contract_body {		/* one media type that the operation accepts */
+	const char *media_type; /* "application/json", "application/pdf" …; may be a range: "image/" + "*" */
 	struct schema *schema;
 };
 
 /* One alternative of `security`: all its scopes are needed. No alternative at all: the operation is public. */
 struct contract_security {
 	const char *scheme;
-	const char *const *scopes;      /* NULL-terminated */
+	const char *const *scopes; /* NULL-terminated */
 };
 
 struct contract_operation {
-	const char *id;                 /* operationId */
-	const char *method;             /* "GET" … */
-	const char *path;               /* template with the server's base path: /dossier/v1/practices/{practiceId} */
+	const char *id;	    /* operationId */
+	const char *method; /* "GET" … */
+	const char *path;   /* template with the server's base path: /dossier/v1/practices/{practiceId} */
 	const struct contract_security *security;
 	size_t security_count;
 	const struct contract_parameter *parameters;
@@ -40,24 +40,25 @@ struct contract_operation {
 	const struct contract_body *bodies;
 	size_t body_count;
 	bool body_required;
-	size_t max_body;                /* x-max-body in bytes, else 64 KiB; 0 where no body is declared */
-	bool stream;                    /* x-stream: the body goes to a file, not to memory */
-	bool idempotent;                /* takes an Idempotency-Key */
-	int timeout;                    /* x-timeout in seconds, else 10 */
-	const char *const *problems;    /* x-problems, NULL-terminated */
-	const json_t *definition;       /* the operation object, $ref of parameters and responses resolved */
+	size_t max_body;	     /* x-max-body in bytes, else 64 KiB; 0 where no body is declared */
+	bool stream;		     /* x-stream: the body goes to a file, not to memory */
+	bool idempotent;	     /* takes an Idempotency-Key */
+	int timeout;		     /* x-timeout in seconds, else 10 */
+	const char *const *problems; /* x-problems, NULL-terminated */
+	const json_t *definition;    /* the operation object, $ref of parameters and responses resolved */
 };
 
 struct contract;
 
-/* Loads DIRECTORY/NAME.yaml and what it refers to. On failure NULL, and *ret_error (free it) names file, place and reason:
- * syntax, dangling $ref, unknown keyword or format, unknown scope, repeated operationId, two paths that match the same. */
+/* Loads DIRECTORY/NAME.yaml and what it refers to. On failure NULL, and *ret_error (free it) names file, place and
+ * reason: syntax, dangling $ref, unknown keyword or format, unknown scope, repeated operationId, two paths that match
+ * the same. */
 struct contract *contract_load(const char *directory, const char *name, char **ret_error);
 void contract_free(struct contract *contract);
 
 const char *contract_name(const struct contract *contract);
-const char *contract_base_path(const struct contract *contract);       /* "/dossier/v1" */
-const char *contract_version(const struct contract *contract);         /* info.version */
+const char *contract_base_path(const struct contract *contract); /* "/dossier/v1" */
+const char *contract_version(const struct contract *contract);	 /* info.version */
 const struct contract_operation *contract_operations(const struct contract *contract, size_t *ret_count);
 const struct contract_operation *contract_operation_by_id(const struct contract *contract, const char *id);
 
@@ -65,23 +66,23 @@ struct path_values {
 	size_t count;
 	struct {
 		const char *name;
-		const char *value;      /* borrowed from the path that was matched, not NUL-terminated */
+		const char *value; /* borrowed from the path that was matched, not NUL-terminated */
 		size_t length;
 	} values[CONTRACT_MAX_PATH_VALUES];
 };
 
-/* The operation for method and path (percent-decoded, without query). HEAD finds GET. When the path is known but not with
- * this method: NULL and *ret_allow is "GET, POST". When the path is unknown: NULL and *ret_allow is NULL.
- * A literal segment goes before a parameter. Does not allocate. */
+/* The operation for method and path (percent-decoded, without query). HEAD finds GET. When the path is known but not
+ * with this method: NULL and *ret_allow is "GET, POST". When the path is unknown: NULL and *ret_allow is NULL. A
+ * literal segment goes before a parameter. Does not allocate. */
 const struct contract_operation *contract_match(const struct contract *contract, const char *method, const char *path,
 	size_t path_length, struct path_values *ret_values, const char **ret_allow);
 
 /* Reads one value of a request: a header by name, or a query parameter. NULL when absent. */
 typedef const char *contract_lookup(void *context, enum parameter_place place, const char *name);
 
-/* Checks and parses all parameters. Returns an object by name with typed values and defaults (the caller owns it), also when
- * there are errors; each error is appended to errors as {"parameter","in","code","detail"}. Undeclared query parameters
- * (names: NULL-terminated list of those sent) and repeated ones are errors. */
+/* Checks and parses all parameters. Returns an object by name with typed values and defaults (the caller owns it), also
+ * when there are errors; each error is appended to errors as {"parameter","in","code","detail"}. Undeclared query
+ * parameters (names: NULL-terminated list of those sent) and repeated ones are errors. */
 json_t *contract_check_parameters(const struct contract_operation *operation, const struct path_values *values,
 	const char *const *query_names, contract_lookup *lookup, void *context, json_t *errors);
 

@@ -192,31 +192,31 @@ bool operation_build(struct builder *b, struct contract_operation *operation, st
 	       read_responses(b, at, definition) && read_limits(b, operation, at) && read_problems(b, operation, at);
 }
 
-/* type/subtype without parameters; a declared "type/" followed by an asterisk takes all subtypes. */
-static bool takes_type(const char *declared, const char *sent, size_t length)
+/* How closely a declared type fits the one that was sent: 3 exactly, 2 by its type, 1 as anything, 0 not at all. */
+static int fit_of(const char *declared, const char *sent, size_t length)
 {
 	size_t type = strcspn(declared, "/") + 1;
 
+	if (strcmp(declared, "*/*") == 0)
+		return 1;
 	if (strcmp(declared + type, "*") == 0)
-		return strcmp(declared, "*/*") == 0 || (length > type && strncasecmp(declared, sent, type) == 0);
-	return strlen(declared) == length && strncasecmp(declared, sent, length) == 0;
+		return length > type && strncasecmp(declared, sent, type) == 0 ? 2 : 0;
+	return strlen(declared) == length && strncasecmp(declared, sent, length) == 0 ? 3 : 0;
 }
 
 const struct contract_body *contract_body_for(const struct contract_operation *operation, const char *content_type)
 {
-	const struct contract_body *wide = NULL;
+	const struct contract_body *best = NULL;
 	size_t length = content_type ? strcspn(content_type, "; \t") : 0;
+	int best_fit = 0;
 
 	for (size_t i = 0; i < operation->body_count && length; i++) {
-		const struct contract_body *body = &operation->bodies[i];
-		bool is_wide = strchr(body->media_type, '*') != NULL;
+		int fit = fit_of(operation->bodies[i].media_type, content_type, length);
 
-		if (!takes_type(body->media_type, content_type, length))
-			continue;
-		if (!is_wide)
-			return body;
-		if (!wide || strlen(body->media_type) > strlen(wide->media_type)) /* image rather than anything */
-			wide = body;
+		if (fit > best_fit) {
+			best_fit = fit;
+			best = &operation->bodies[i];
+		}
 	}
-	return wide;
+	return best;
 }

@@ -314,10 +314,10 @@ static bool is_over(struct schema_check *c)
 	return c->budget->steps-- <= 0;
 }
 
-void schema_run(struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place,
+static void run_one(struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place,
 	struct schema_scope scope)
 {
-	if (is_over(c) || (schema->nullable && json_is_null(value)))
+	if (schema->nullable && json_is_null(value))
 		return;
 	if (!schema_type_takes(schema, value)) {
 		run_type_error(c, schema, place);
@@ -345,6 +345,18 @@ void schema_run(struct schema_check *c, const struct schema *schema, const json_
 	if (schema->inverse && schema_matches(c, schema->inverse, value, place, scope))
 		schema_error(c, place, "not", "is of a kind that is not allowed here%s%s",
 			schema->inverse->title ? ": " : "", schema->inverse->title ? schema->inverse->title : "");
+}
+
+void schema_run(struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place,
+	struct schema_scope scope)
+{
+	if (is_over(c))
+		return;
+	if (c->budget->nesting++ < SCHEMA_MAX_NESTING)
+		run_one(c, schema, value, place, scope);
+	else
+		c->budget->steps = 0;
+	c->budget->nesting--;
 }
 
 int schema_check_all(struct schema_check *c, const struct schema *schema, const json_t *value)

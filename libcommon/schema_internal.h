@@ -8,7 +8,7 @@
 #include "arena.h"
 #include "schema.h"
 
-enum { SCHEMA_MAX_ERRORS = 100, SCHEMA_MAX_STEPS = 2000000, SCHEMA_MAX_DEPTH = 500 };
+enum { SCHEMA_MAX_ERRORS = 100, SCHEMA_MAX_STEPS = 2000000, SCHEMA_MAX_DEPTH = 500, SCHEMA_MAX_NESTING = 256 };
 
 enum schema_type {
 	TYPE_STRING = 1,
@@ -113,7 +113,8 @@ char *json_place(const json_t *root, const json_t *node, const char *key);
 
 /* One run of schema_check. A quiet one only wants to know whether there is an error. */
 struct schema_budget {
-	long steps; /* what is left: nested alternatives can cost exponentially */
+	long steps;  /* what is left: nested alternatives can cost exponentially */
+	int nesting; /* of schema_run within itself: threads have small stacks */
 	pcre2_match_data *match;
 };
 

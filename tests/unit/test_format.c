@@ -40,7 +40,14 @@ static void test_codice_fiscale(void **state)
 		{ "codice-fiscale", "rssmra85t10a562s", false },
 		{ "codice-fiscale", "RSSMRA85T10A562", false },
 		{ "codice-fiscale", "RSSMRA85T10A562S ", false },
-		{ "codice-fiscale", "RSSMRA85T00A562S", false },
+		{ "codice-fiscale", "RSSMRA85T31A562T", true },
+		{ "codice-fiscale", "RSSMRA85T41A562U", true },
+		{ "codice-fiscale", "RSSMRA85T71A562X", true },
+		{ "codice-fiscale", "RSSMRA85T00A562R", false },
+		{ "codice-fiscale", "RSSMRA85T40A562V", false },
+		{ "codice-fiscale", "RSSMRA85T72A562C", false },
+		{ "codice-fiscale", "RSSMRA85TLLA562F", false },
+		{ "codice-fiscale", "RSSMRA85T99A562U", false },
 		{ "codice-fiscale", "", false },
 		{ "codice-fiscale", "01199250158", true }, /* the municipality of Milan */
 		{ "codice-fiscale", "97735020584", true }, /* AgID */

@@ -93,6 +93,7 @@ static void test_strings(void **state)
 		{ "{'minLength': 2, 'maxLength': 3}", "'abcd'", "maxLength@" },
 		{ "{'minLength': 2, 'maxLength': 3}", "12345", "" },
 		{ "{'maxLength': 3}", "'perché'", "maxLength@" },
+		{ "{'minLength': 7}", "'perché'", "minLength@" },
 		{ "{'maxLength': 6, 'minLength': 6}", "'perché'", "" },		  /* 7 bytes */
 		{ "{'maxLength': 1, 'minLength': 1}", "'\xf0\x9f\x8f\x9b'", "" }, /* 4 bytes, one character */
 		{ "{'pattern': '^a+$'}", "'aaa'", "" },
@@ -128,6 +129,7 @@ static void test_arrays(void **state)
 		{ "{'minItems': 1, 'maxItems': 2}", "[]", "minItems@" },
 		{ "{'minItems': 1, 'maxItems': 2}", "[1, 2]", "" },
 		{ "{'minItems': 1, 'maxItems': 2}", "[1, 2, 3]", "maxItems@" },
+		{ "{'maxItems': 1, 'items': {'type': 'string'}}", "[1, 2]", "maxItems@" }, /* not looked into */
 		{ "{'uniqueItems': true}", "[1, '1', true, [1], {'a': 1}]", "" },
 		{ "{'uniqueItems': true}", "[1, 2, 1.0]", "uniqueItems@/2" },
 		{ "{'uniqueItems': true}", "[{'a': 1, 'b': [2]}, {'b': [2.0], 'a': 1}]", "uniqueItems@/1" },
@@ -281,6 +283,20 @@ static void test_discriminator_with_heirs(void **state)
 	check_schema_cases(cases);
 }
 
+/* Base and heir both have a discriminator, and the choice is made once: no error comes twice. */
+static void test_discriminators_in_a_row(void **state)
+{
+	static const struct schema_case cases[] = {
+		{ "{'root': {'$ref': '#/components/schemas/Cat'}, 'components': {'schemas': {"
+		  "'Pet': {'required': ['name'], 'discriminator': {'propertyName': 'kind'}},"
+		  "'Cat': {'allOf': [{'$ref': '#/components/schemas/Pet'}], 'discriminator': {'propertyName': "
+		  "'kind'}}}}}",
+			"{'kind': 'Cat'}", "required@/name" },
+	};
+
+	check_schema_cases(cases);
+}
+
 static json_t *errors_of(const char *schema_text, const json_t *value)
 {
 	json_auto_t *definition = quoted_json(schema_text);
@@ -326,12 +342,18 @@ static void test_words_of_errors(void **state)
 static void test_errors_are_bounded(void **state)
 {
 	json_auto_t *many = json_array(), *long_key = json_object();
-	char key[5001] = { 0 };
+	char key[5001] = { 0 }, required[2000] = "{'required': ['m0'";
 
 	for (int i = 0; i < 1000; i++)
 		json_array_append_new(many, json_string("x"));
 	json_auto_t *errors = errors_of("{'items': {'type': 'integer'}}", many);
 	assert_int_equal(json_array_size(errors), 100);
+
+	for (int i = 1; i < 150; i++)
+		sprintf(required + strlen(required), ", 'm%d'", i);
+	strcat(required, "]}");
+	json_auto_t *missing = errors_of(required, long_key);
+	assert_int_equal(json_array_size(missing), 100);
 
 	for (int i = 0; i < 2500; i++)
 		memcpy(key + 2 * i, "\xc3\xa8", 2);
@@ -357,8 +379,12 @@ static void test_nothing_runs_for_long(void **state)
 	json_auto_t *texts = json_array(), *deep = json_object(), *large = json_array();
 	double start = seconds();
 
+	json_array_append_new(texts, json_string("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"));
+	json_auto_t *slow_once = errors_of("{'items': {'pattern': '^(a+)+$'}}", texts);
+	assert_int_equal(json_array_size(slow_once), 1);
+	assert_true(seconds() - start < 0.1);
 	for (int i = 0; i < 1000; i++)
-		json_array_append_new(texts, json_string("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"));
+		json_array_append(texts, json_array_get(texts, 0));
 	json_auto_t *slow_pattern = errors_of("{'items': {'pattern': '^(a+)+$'}}", texts);
 	assert_true(json_array_size(slow_pattern) > 0);
 
@@ -467,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_discriminator_with_alternatives),
 		cmocka_unit_test(test_discriminator_with_heirs),
+		cmocka_unit_test(test_discriminators_in_a_row),
 		cmocka_unit_test(test_words_of_errors),
 		cmocka_unit_test(test_errors_are_bounded),
 		cmocka_unit_test(test_nothing_runs_for_long),
