@@ -621,9 +621,9 @@ def test_older_news_never_overwrite_newer(stack, anna):
 def test_no_way_around_the_procedure(stack, anna):
     """The database itself refuses a change of state that the procedure does not have."""
     made = empty_draft(anna)
-    with pytest.raises(AssertionError, match="wrong-state"):
+    with pytest.raises(RuntimeError, match="wrong-state"):
         stack.sql("dossier", f"update practices set state = 'approved', changed_by = 'office' where id = '{made['id']}'")
-    with pytest.raises(AssertionError, match="wrong-state"):
+    with pytest.raises(RuntimeError, match="wrong-state"):
         stack.sql("dossier", f"update practices set state = 'submitted', changed_by = 'office' where id = '{made['id']}'")
 
 
