@@ -233,6 +233,54 @@ def test_a_due_becomes_a_message_that_one_can_pay_from(operator, anna, appio, ev
     assert message["due_date"].startswith(due["dueDate"])
 
 
+def test_every_step_of_a_practice_is_told(anna, operator, pagopa, eventually):
+    """Of the steps that the journey does not take: a rejection, a withdrawal, a message of the office."""
+    chiara = operator("c_a944", "mobilita")
+    rejected = portico.in_review(anna, pagopa)
+    portico.act(chiara, rejected, "rejection", {"reason": "La larghezza\nnon basta."})
+    assert "La larghezza\nnon basta." in noticed(anna, rejected["id"], "practice.rejected", eventually)["text"]
+    noticed(anna, rejected["id"], "practice.closed", eventually)
+    given_up = portico.draft(anna)
+    portico.act(anna, given_up, "submission")
+    portico.await_state(anna, given_up, "submitted", "registered", "payment-due")
+    chiara.post(f"/dossier/v1/practices/{given_up['id']}/messages", {"text": "Manca la planimetria."}, expect=201)
+    assert "planimetria" not in noticed(anna, given_up["id"], "message.posted", eventually)["text"]
+    portico.act(anna, given_up, "withdrawal", {})
+    noticed(anna, given_up["id"], "practice.withdrawn", eventually)
+
+
+def test_what_the_citizen_wrote_herself_is_not_told_to_her(anna, stack, eventually):
+    practice = portico.draft(anna)
+    portico.act(anna, practice, "submission")
+    noticed(anna, practice["id"], "practice.submitted", eventually)
+    anna.post(f"/dossier/v1/practices/{practice['id']}/messages", {"text": "Buongiorno."}, expect=201)
+    portico.act(anna, practice, "withdrawal", {})
+    noticed(anna, practice["id"], "practice.withdrawn", eventually)     # comes after it, in the same order of the same practice
+    assert stack.sql("notifications", "SELECT count(*) FROM notices WHERE template_id = 'message.posted' "
+                     f"AND reference ->> 'id' = '{practice['id']}'") == "0"
+
+
+def test_appointments_are_told(anna, eventually):
+    held = portico.hold(anna)
+    anna.post(f"/booking/v1/appointments/{held['id']}/confirmation", expect=200)
+    assert held["office"]["name"] in noticed(anna, held["id"], "appointment.confirmed", eventually)["text"]
+    anna.post(f"/booking/v1/appointments/{held['id']}/cancellation", expect=200)
+    noticed(anna, held["id"], "appointment.cancelled", eventually)
+
+
+def test_the_person_s_choice_is_followed(chiara, anna, await_delivery, eventually):
+    preferences = anna.get("/identity/v1/me/preferences", expect=200).json()
+    anna.put("/identity/v1/me/preferences", preferences | {"exceptions": [{"tenant": "c_a944", "topic": "messages", "channels": ["email"]}]},
+             expect=200)
+    try:
+        made = chiara.post(f"{BASE}/notices", {"personId": anna.sub, "subject": "Solo per e-mail, grazie",
+                                               "text": "Una comunicazione di prova."}, expect=201).json()
+        await_delivery(chiara, made, "email", "sent")
+        assert delivery(chiara, made, "app-io") is None
+    finally:
+        anna.put("/identity/v1/me/preferences", preferences, expect=200)
+
+
 def test_an_e_mail_is_well_made_whatever_is_in_the_title(operator, anna, mailbox, eventually):
     mark = uuid.uuid4().hex
     reason = f"Città è però {mark}\r\nBcc: altri@posta.example\r\n\r\n<script>"
