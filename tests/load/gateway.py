@@ -69,7 +69,7 @@ def measure(process, path, token, seconds, connections):
     if "Non-2xx" in done or "Socket errors" in done:
         raise SystemExit(f"{process.name}: not every request was answered:\n{done}")
     return {"cpu": (process.cpu() - before) / requests_done * 1e6, "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", done)[1]),
-            "p50": re.search(r"50%\s+(\S+)", done)[1], "p99": re.search(r"99%\s+(\S+)", done)[1]}
+            "p50": re.search(r"(?m)^\s+50%\s+(\S+)", done)[1], "p99": re.search(r"(?m)^\s+99%\s+(\S+)", done)[1]}
 
 
 def main():

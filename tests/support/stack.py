@@ -77,6 +77,24 @@ class Stack:
         finally:
             self.sql(service, f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
 
+    def policies_of_callers(self, service, table):
+        """The policies that decide for the service's own role: not the worker's, not the owner's."""
+        return self.sql(service, "SELECT policyname FROM pg_policies WHERE tablename = '%s' AND "
+                                 "roles && '{public,portico_%s}'::name[]" % (table, service)).split()
+
+    @contextmanager
+    def without_policy(self, service, table, policy):
+        """That policy is gone inside, and as it was afterwards."""
+        again = self.sql(service, "SELECT format('CREATE POLICY %%I ON %%I AS %%s FOR %%s TO %%s', policyname, tablename, permissive, cmd, "
+                                  "array_to_string(roles, ', ')) || coalesce(' USING (' || qual || ')', '') || "
+                                  "coalesce(' WITH CHECK (' || with_check || ')', '') FROM pg_policies "
+                                  "WHERE tablename = '%s' AND policyname = '%s'" % (table, policy))
+        self.sql(service, f"DROP POLICY {policy} ON {table}")
+        try:
+            yield
+        finally:
+            self.sql(service, again)
+
     def events_at_rest(self):
         """True when every event of every service has left for its consumers."""
         return all(self.sql(service, "SELECT count(*) FROM outbox WHERE position IS NULL") == "0" for service in SERVICES)

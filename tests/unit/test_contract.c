@@ -352,6 +352,7 @@ static void test_body_for(void **state)
 		{ "image/x", "image/x" },
 		{ "image/jpeg", "image/*" },
 		{ "imagex/png", "*/*" },
+		{ "image/", "*/*" },
 		{ "application/jsonx", "*/*" },
 		{ "", NULL },
 		{ NULL, NULL },

@@ -4,9 +4,12 @@
 #include <hiredis.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "background.h"
 #include "db_connection.h"
@@ -425,6 +428,84 @@ static void stopping_is_bounded(void **state)
 	all_once_and_in_order(50 - letters());
 }
 
+static long long stream_length(void)
+{
+	redisContext *redis = redisConnect("127.0.0.1", atoi(strchr(redis_address, ':') + 1));
+	redisReply *reply = redisCommand(redis, "XLEN " STREAM);
+	long long length = reply->integer;
+
+	freeReplyObject(reply);
+	redisFree(redis);
+	return length;
+}
+
+/* Half the stream's length is what a live reader may be behind. */
+static void the_stream_waits_for_a_slow_reader(void **state)
+{
+	delay_ms = 20;
+	start();
+	servers_sql("unit_events",
+		"SELECT count(emit_event('c_a944', 'unit.plain', uuid7(), NULL, '{}')) FROM generate_series(1, 1000)");
+	servers_sql("unit_events",
+		"SELECT count(emit_event('c_a944', 'unit.other', '%s', NULL, '{}')) FROM generate_series(1, 51500)",
+		aggregates[0]);
+	long long length = 0;
+	for (int i = 0; i < 200 && stream_length() < 50001; i++)
+		usleep(50000);
+	for (int i = 0; i < 5; i++) {
+		usleep(200000);
+		length = stream_length();
+		assert_in_range(length, 50001, 52000);
+		assert_in_range(events_gauges().outbox_depth, 500, 2500);
+	}
+	delay_ms = 0;
+	for (int i = 0; i < 1000 && events_gauges().outbox_depth > 0; i++)
+		usleep(20000);
+	assert_true(reaches(1000, 20000));
+	assert_int_equal(stream_length(), 52500);
+	events_stop();
+	assert_string_equal(servers_sql("unit_events", "SELECT position FROM event_positions"), "52500");
+}
+
+static pid_t start_replica(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/proc/self/exe", "test_events", "replica", redis_address, NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+/* Another process of the same service, until it is killed. */
+_Noreturn static void be_a_replica(const char *address)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	log_start("replica", "error");
+	redis_address = address;
+	db = db_new(servers_conninfo("unit_events", ""), &set, 8, 2000);
+	start();
+	for (;;)
+		pause();
+}
+
+static void another_replica_takes_over(void **state)
+{
+	pid_t replicas[3] = { start_replica(), start_replica(), 0 };
+	pthread_t load = start_load();
+
+	for (int i = 0; i < 2; i++) {
+		usleep(500000);
+		kill(replicas[i], SIGKILL);
+		waitpid(replicas[i], NULL, 0);
+		replicas[2] = i == 0 ? start_replica() : replicas[2];
+	}
+	all_once_and_in_order(end_load(load));
+	kill(replicas[2], SIGKILL);
+	waitpid(replicas[2], NULL, 0);
+}
+
 static _Atomic(int) runs;
 
 static int count_run(const struct task *task)
@@ -458,8 +539,11 @@ static void a_task_runs_when_it_is_notified(void **state)
 	tasks_stop();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc == 3 && strcmp(argv[1], "replica") == 0)
+		be_a_replica(argv[2]);
+
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_event_has_its_effect_at_once, empty, stop),
 		cmocka_unit_test_setup_teardown(an_aggregate_that_fails_waits_alone, empty, stop),
@@ -473,6 +557,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(poison_goes_to_the_dead_letters_and_back, empty, stop),
 		cmocka_unit_test_setup_teardown(an_event_is_tried_only_so_often, empty, stop),
 		cmocka_unit_test_setup_teardown(stopping_is_bounded, empty, stop),
+		cmocka_unit_test_setup_teardown(the_stream_waits_for_a_slow_reader, empty, stop),
+		cmocka_unit_test_setup_teardown(another_replica_takes_over, empty, stop),
 		cmocka_unit_test_setup_teardown(a_task_runs_when_it_is_notified, empty, stop),
 	};
 

@@ -289,9 +289,9 @@ static void test_discriminators_in_a_row(void **state)
 	static const struct schema_case cases[] = {
 		{ "{'root': {'$ref': '#/components/schemas/Cat'}, 'components': {'schemas': {"
 		  "'Pet': {'required': ['name'], 'discriminator': {'propertyName': 'kind'}},"
-		  "'Cat': {'allOf': [{'$ref': '#/components/schemas/Pet'}], 'discriminator': {'propertyName': "
-		  "'kind'}}}}}",
-			"{'kind': 'Cat'}", "required@/name" },
+		  "'Cat': {'allOf': [{'$ref': '#/components/schemas/Pet'}], 'required': ['lives'],"
+		  "'discriminator': {'propertyName': 'kind'}}}}}",
+			"{'kind': 'Cat'}", "required@/lives required@/name" },
 	};
 
 	check_schema_cases(cases);
