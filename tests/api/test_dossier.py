@@ -341,6 +341,15 @@ def test_submit_practice_once(anna):
     assert at_once(*[lambda: anna.post(f"/dossier/v1/practices/{made['id']}/submission")] * 4) == [200, 409, 409, 409]
 
 
+def test_an_annulled_registration_is_told(luca, desk, eventually):
+    made = draft(luca, "tari-riduzione")
+    act(luca, made, "submission")
+    registration = await_state(luca, made, "in-review")["registration"]
+    desk.post(f"/protocol/v1/registrations/{registration['id']}/annulment", {"reason": "Registrata due volte per errore."}, expect=200)
+    told = eventually(lambda: "annulledAt" in show(luca, made)["registration"] and show(luca, made))
+    assert told["registration"]["number"] == registration["number"] and told["state"] == "in-review"
+
+
 def test_without_a_fee_the_review_begins_at_once(luca):
     made = draft(luca, "tari-riduzione")
     act(luca, made, "submission")

@@ -1,5 +1,6 @@
--- $2 name, $3 kind, $4 media type, $5 size, $6 sha256. Of the name only what follows the last slash is kept, as a label. The practice is held
--- so that no document slips in behind a submission, and the digest so that the file is not being removed (migrations/0003_loose_files.sql).
+-- $2 name, $3 kind, $4 media type, $5 size, $6 sha256. Of the name only what follows the last slash is kept, as a
+-- label. The practice is held so that no document slips in behind a submission, and the digest so that the file is
+-- not being removed (migrations/0003_loose_files.sql).
 with loose as (
 	select l.doomed from loose_files l where l.sha256 = $6 for update
 ), held as (
@@ -21,9 +22,11 @@ with loose as (
 select document_json(document), '/dossier/v1/documents/' || (document).id as location from made
 union all
 select case when not known
-	then case when refuse(422, 'unknown-document-kind', 'The service asks for no attachment of this kind; use "other".') then null::json end
+	then case when refuse(422, 'unknown-document-kind', 'The service asks for no attachment of this kind; use "other".')
+		then null::json end
 	when not room then case when refuse(409, 'too-many-documents', 'A practice takes at most 50 documents.') then null::json end
-	else case when refuse(503, 'unavailable', 'This very file is just being removed: try again in a moment.') then null::json end end, null
+	else case when refuse(503, 'unavailable', 'This very file is just being removed: try again in a moment.')
+		then null::json end end, null
 from fit where not (known and room and not doomed)
 union all
 select case when refuse(409, 'wrong-state', format('The practice is in state %s.', p.state)) then null::json end, null

@@ -1,4 +1,5 @@
--- $1 the person as identity tells her, $2 the event's sequence. Practices that were sent in before her name was known get it too.
+-- $1 the person as identity tells her, $2 the event's sequence. Practices that were sent in before her name was
+-- known get it too.
 with person as (
 	select $1::jsonb as p
 ), kept as (

@@ -1,5 +1,5 @@
--- What the decision's document says; $2 is approve or reject. The practice waits for the end of the transaction. A citizen who was asked for
--- an integration is not refused before her days are over.
+-- What the decision's document says; $2 is approve or reject. The practice waits for the end of the transaction. A
+-- citizen who was asked for an integration is not refused before her days are over.
 with held as (
 	select p
 	from practices p
@@ -20,6 +20,7 @@ join tenants t on t.tenant_id = s.tenant_id
 join offices o on o.tenant_id = s.tenant_id and o.code = s.office
 union all
 select case when p.state = 'integration-requested' and $2 = 'reject'
-	then case when refuse(409, 'wrong-state', 'The citizen still has days to answer the request for integration.') then null::json end
+	then case when refuse(409, 'wrong-state', 'The citizen still has days to answer the request for integration.')
+		then null::json end
 	else refuse_change(p, $2) end
 from practices p where p.id = $1::uuid and not exists (select from held)

@@ -1,4 +1,5 @@
--- $2 the body, $3 the operator. Until the answer the term stands still; due_on supposes that the citizen takes all the days given.
+-- $2 the body, $3 the operator. Until the answer the term stands still; due_on supposes that the citizen takes all
+-- the days given.
 with asked as (
 	update practices p
 	set state = t.to_state, changed_by = t.actor, changed_by_id = $3::uuid, reason = $2::jsonb ->> 'text',

@@ -1,4 +1,5 @@
--- Everything the area holds about the citizen who asks, from what this service has at hand: one statement, every list with an end.
+-- Everything the area holds about the citizen who asks, from what this service has at hand: one statement, every
+-- list with an end.
 with mine as (
 	select p, s, p.id, row_number() over (order by p.id desc) as n
 	from practices p

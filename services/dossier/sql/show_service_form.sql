@@ -1,5 +1,5 @@
--- What is already known goes into the form: what identity told about the person, by the field's x-prefill, or else her latest answer to a
--- field of the same name.
+-- What is already known goes into the form: what identity told about the person, by the field's x-prefill, or else
+-- her latest answer to a field of the same name.
 select json_build_object('serviceId', s.id, 'schema', s.form, 'ui', s.ui, 'attachments', s.attachments,
 	'prefill', (
 		select coalesce(json_object_agg(f.name, coalesce(known.value, earlier.value)), '{}')
