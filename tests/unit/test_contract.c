@@ -1,5 +1,6 @@
 /* A contract that is right: what its operations say, which one a path finds, and how parameters and bodies are taken.
  */
+#include <pthread.h>
 #include <unistd.h>
 #include "contract_files.h"
 
@@ -39,6 +40,7 @@ static const char library_yaml[] =
 	"      required: [title]\n"
 	"      properties:\n"
 	"        title: {type: string}\n"
+	"        isbn: {type: string, pattern: '^97[89][0-9]{10}$'}\n"
 	"        sequel: {$ref: '#/components/schemas/Book'}\n"
 	"        key: {$ref: './shared.yaml#/components/schemas/Key'}\n"
 	"paths:\n"
@@ -392,6 +394,36 @@ static void test_body_schema(void **state)
 		json_string_value(json_object_get(json_array_get(errors, 1), "pointer")), "/sequel/sequel/key");
 }
 
+static void *use_it(void *unused)
+{
+	const struct contract_body *body =
+		contract_body_for(contract_operation_by_id(library, "addBook"), "application/json");
+	json_auto_t *book = json_pack("{s:s, s:s}", "title", "I", "isbn", "9788804668237");
+	const char *const pairs[] = { "q", "since", "2026-01-01", NULL };
+
+	for (int i = 0; i < 300; i++) {
+		if (schema_check(body->schema, book, "", NULL) != 0)
+			return "the book is valid";
+		check_parameters(
+			"listBooks", "/library/v1/books", pairs, "{\"limit\":20,\"since\":\"2026-01-01\"}", "[]");
+	}
+	return NULL;
+}
+
+/* A contract is read by all threads at once, without a lock; the tsan preset looks whether that is so. */
+static void test_threads_share(void **state)
+{
+	pthread_t threads[4];
+	void *wrong;
+
+	for (size_t i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_it, NULL), 0);
+	for (size_t i = 0; i < COUNT(threads); i++) {
+		assert_int_equal(pthread_join(threads[i], &wrong), 0);
+		assert_null(wrong);
+	}
+}
+
 /* The suite's own contracts: a service with one that is wrong would not start. */
 static void test_contracts_of_the_suite(void **state)
 {
@@ -423,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_parameters),
 		cmocka_unit_test(test_body_for),
 		cmocka_unit_test(test_body_schema),
+		cmocka_unit_test(test_threads_share),
 		cmocka_unit_test(test_contracts_of_the_suite),
 	};
 
