@@ -1,61 +1,9 @@
 /* The strict parser of message heads: request line or status line, then the fields, then what they say about the body.
  */
 #include "http1.h"
+#include "http1_fields.h"
 #include <string.h>
 #include <strings.h>
-
-enum { SINGLE = 1, DROP_REQUEST = 2, DROP_ANSWER = 4, DROP = DROP_REQUEST | DROP_ANSWER };
-
-static const struct known_field {
-	const char *name;
-	uint8_t length;
-	enum field_id id;
-	uint8_t rule;
-} known_fields[] = {
-#define FIELD(name, id, rule)                                                                                          \
-	{                                                                                                              \
-		name, sizeof(name) - 1, id, rule                                                                       \
-	}
-	FIELD("host", FIELD_HOST, SINGLE | DROP_ANSWER),
-	FIELD("connection", FIELD_CONNECTION, DROP),
-	FIELD("content-length", FIELD_CONTENT_LENGTH, SINGLE | DROP),
-	FIELD("transfer-encoding", FIELD_TRANSFER_ENCODING, SINGLE | DROP),
-	FIELD("expect", FIELD_EXPECT, SINGLE | DROP),
-	FIELD("authorization", FIELD_AUTHORIZATION, SINGLE),
-	FIELD("content-type", FIELD_CONTENT_TYPE, SINGLE),
-	FIELD("origin", FIELD_ORIGIN, SINGLE),
-	FIELD("x-request-id", FIELD_REQUEST_ID, DROP),
-	FIELD("traceparent", FIELD_TRACEPARENT, DROP),
-	FIELD("tracestate", FIELD_TRACESTATE, DROP_ANSWER),
-	FIELD("idempotency-key", FIELD_IDEMPOTENCY_KEY, SINGLE),
-	FIELD("access-control-request-method", FIELD_REQUEST_METHOD, SINGLE),
-	FIELD("keep-alive", FIELD_DROPPED, DROP),
-	FIELD("proxy-connection", FIELD_DROPPED, DROP),
-	FIELD("proxy-authenticate", FIELD_DROPPED, DROP),
-	FIELD("proxy-authorization", FIELD_DROPPED, DROP),
-	FIELD("te", FIELD_DROPPED, DROP),
-	FIELD("trailer", FIELD_DROPPED, DROP),
-	FIELD("upgrade", FIELD_DROPPED, DROP),
-	FIELD("http2-settings", FIELD_DROPPED, DROP),
-	FIELD("forwarded", FIELD_DROPPED, DROP_REQUEST),
-	FIELD("x-real-ip", FIELD_DROPPED, DROP_REQUEST),
-	FIELD("server", FIELD_DROPPED, DROP_ANSWER),
-#undef FIELD
-};
-
-/* Families of fields that only the gateway writes, by prefix. */
-static const struct {
-	const char *prefix;
-	uint8_t length;
-	uint8_t rule;
-} known_families[] = {
-	{ "portico-", 8, DROP },
-	{ "x-forwarded-", 12, DROP_REQUEST },
-	{ "x-ratelimit-", 12, DROP_ANSWER },
-	{ "access-control-allow-", 21, DROP_ANSWER },
-	{ "access-control-expose-", 22, DROP_ANSWER },
-	{ "access-control-max-", 19, DROP_ANSWER },
-};
 
 static const bool token_char[256] = {
 	['!'] = 1,
@@ -135,51 +83,8 @@ int http1_head_end(const char *data, size_t length, size_t *scanned)
 	}
 }
 
-static const struct known_field *find_known(const char *name, size_t length)
-{
-	for (size_t i = 0; i < sizeof(known_fields) / sizeof(known_fields[0]); i++) {
-		const struct known_field *field = &known_fields[i];
-
-		if (field->length == length && field->name[0] == (name[0] | 0x20) &&
-			strncasecmp(field->name, name, length) == 0)
-			return field;
-	}
-	return NULL;
-}
-
-static uint8_t family_rule(const char *name, size_t length)
-{
-	for (size_t i = 0; i < sizeof(known_families) / sizeof(known_families[0]); i++) {
-		if (length >= known_families[i].length && known_families[i].prefix[0] == (name[0] | 0x20) &&
-			strncasecmp(known_families[i].prefix, name, known_families[i].length) == 0)
-			return known_families[i].rule;
-	}
-	return 0;
-}
-
-/* Gives the field its id and rule; a field that may stand once only is refused when it stands twice. */
-static int classify(struct http1_head *head, struct http1_field *field, uint8_t direction)
-{
-	const struct known_field *known = find_known(field->name, field->name_length);
-
-	if (!known) {
-		field->id = FIELD_OTHER;
-		field->dropped = family_rule(field->name, field->name_length) & direction;
-		return 0;
-	}
-	field->id = known->id;
-	field->dropped = known->rule & direction;
-	if (head->known[known->id]) {
-		if (known->rule & SINGLE)
-			return refuse(head, 400, "a field that may stand once stands twice");
-	} else {
-		head->known[known->id] = field;
-	}
-	return 0;
-}
-
 /* One line "name: value" CRLF. *at is moved behind it. */
-static int parse_field(char **at, struct http1_head *head, uint8_t direction)
+static int parse_field(char **at, struct http1_head *head, enum http1_direction direction)
 {
 	char *name = *at, *colon = name, *value, *end;
 	struct http1_field *field;
@@ -208,7 +113,9 @@ static int parse_field(char **at, struct http1_head *head, uint8_t direction)
 		.name_length = (uint16_t)(colon - name),
 		.value = value,
 		.value_length = (uint16_t)(end - value) };
-	return classify(head, field, direction);
+	if (http1_classify(head, field, direction))
+		return 0;
+	return refuse(head, 400, "a field that may stand once stands twice");
 }
 
 static void drop_named(struct http1_head *head, const char *name, size_t length)
@@ -236,7 +143,7 @@ static void read_connection(struct http1_head *head, const char *value)
 	}
 }
 
-static int parse_fields(char *at, char *end, struct http1_head *head, uint8_t direction)
+static int parse_fields(char *at, char *end, struct http1_head *head, enum http1_direction direction)
 {
 	head->keep_alive = head->minor == 1;
 	while (at < end - 2) {
@@ -392,7 +299,7 @@ int http1_parse_request(char *data, size_t length, struct http1_head *head)
 	head->content_length = 0;
 	status = parse_request_line(&at, head);
 	if (!status)
-		status = parse_fields(at, data + length, head, DROP_REQUEST);
+		status = parse_fields(at, data + length, head, HTTP1_REQUEST);
 	if (!status)
 		status = read_framing(head, BODY_NONE);
 	if (status)
@@ -440,7 +347,7 @@ int http1_parse_answer(char *data, size_t length, bool to_head_request, struct h
 	head->content_length = 0;
 	status = parse_status_line(&at, head);
 	if (!status)
-		status = parse_fields(at, data + length, head, DROP_ANSWER);
+		status = parse_fields(at, data + length, head, HTTP1_ANSWER);
 	if (!status)
 		status = read_framing(head, BODY_UNTIL_CLOSE);
 	if (status)

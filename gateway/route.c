@@ -129,8 +129,8 @@ static const struct route *find_in(const struct service_routes *service, const c
 }
 
 /* A path that has the first of these methods, and what it has for callers from outside. */
-static const char *visible_methods(const struct service_routes *service, const char *methods, const char *path,
-	size_t length)
+static const char *visible_methods(
+	const struct service_routes *service, const char *methods, const char *path, size_t length)
 {
 	char method[16];
 	struct path_values values;

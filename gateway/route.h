@@ -9,7 +9,7 @@ struct route {
 	bool internal;		  /* for sibling services only: from outside it does not exist */
 	bool tenant_in_path;	  /* has a parameter that names a tenant: it must be the caller's own */
 	const char *tenant_query; /* name of the query parameter that does, or NULL */
-	char *allow;              /* the methods of its path, as for Allow, without those of sibling services; NULL: none */
+	char *allow; /* the methods of its path, as for Allow, without those of sibling services; NULL: none */
 };
 
 struct routes;
