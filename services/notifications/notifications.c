@@ -12,7 +12,9 @@
 
 static int list_notices(struct request *rq)
 {
-	return sql_reply(rq, 200, SQL_LIST_NOTICES, query(rq, "state"), query(rq, "channel"), query(rq, "tenant"),
+	const struct sql *statement = rq->subject ? SQL_LIST_OWN_NOTICES : SQL_LIST_NOTICES;
+
+	return sql_reply(rq, 200, statement, query(rq, "state"), query(rq, "channel"), query(rq, "tenant"),
 		query(rq, "personId"), query(rq, "after"), query(rq, "limit"));
 }
 

@@ -65,7 +65,7 @@ create table notices (
 );
 create unique index notice_once_per_event on notices (tenant_id, event_id) where event_id is not null;
 create index notices_of_person on notices (subject_id, id desc);
-create index notices_of_tenant on notices (tenant_id, id desc);
+create index notices_in_state on notices (tenant_id, state, id desc);
 alter table notices enable row level security;
 alter table notices force row level security;
 create policy tenant on notices using (tenant_id = app_tenant());
@@ -284,4 +284,14 @@ create function sender_json(p_tenant text) returns json language sql stable as $
 	select json_build_object('name', coalesce(s.name, p_tenant), 'email', s.email, 'replyTo', s.reply_to,
 		'areaUrl', s.area_url, 'fiscalCode', s.fiscal_code)
 	from (select) always left join senders s on s.tenant_id = p_tenant
+$$;
+
+-- A page of what was found (one more than the limit when there is a next page), newest first.
+create function notice_page(found notices[], size int) returns jsonb language sql stable as $$
+	select jsonb_strip_nulls(jsonb_build_object(
+		'items', coalesce((
+			select jsonb_agg(notice_summary(n) order by n.id desc)
+			from (select * from unnest(found) order by id desc limit size) n), '[]'),
+		'next', case when cardinality(found) > size then (
+			select min(id::text) from (select id from unnest(found) order by id desc limit size) n) end))
 $$;
