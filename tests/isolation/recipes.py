@@ -147,7 +147,7 @@ def notifications_showNotice(w):
 @recipe
 def notifications_readNotice(w):
     notice = portico.notice(w.chiara, w.anna)
-    return Right(w.anna, "POST", f"/notifications/v1/notices/{notice['id']}/reading", {}, secret=notice["id"], names=notice["id"])
+    return Right(w.anna, "POST", f"/notifications/v1/notices/{notice['id']}/reading", {}, secret="readAt", names=notice["id"])
 
 
 @recipe
