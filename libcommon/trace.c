@@ -33,8 +33,11 @@ static void random_hex(char *text, size_t bytes)
 
 	while (getrandom(random, bytes, 0) < 0)
 		; /* only EINTR: the pool is ready long before a service runs */
-	for (size_t i = 0; i < bytes; i++)
-		sprintf(text + 2 * i, "%02x", random[i]);
+	for (size_t i = 0; i < bytes; i++) {
+		text[2 * i] = "0123456789abcdef"[random[i] >> 4];
+		text[2 * i + 1] = "0123456789abcdef"[random[i] & 15];
+	}
+	text[2 * bytes] = '\0';
 }
 
 void trace_new_id(char text[static 33])
