@@ -93,7 +93,7 @@ insert into receipts (tenant_id, receipt_id, notice_number, iuv, match, position
 	content, received_at)
 select d.tenant_id, md5(i.notice_number), i.notice_number, i.iuv, 'matched', d.position_id, d.number, d.amount, 150, 'PSP di prova',
 	'creditCard', to_char(now() at time zone 'Europe/Rome' - interval '31 days', 'YYYY-MM-DD"T"HH24:MI:SS'),
-	jsonb_build_object('receiptId', md5(i.notice_number)), now() - interval '31 days'
+	json_build_object('receiptId', md5(i.notice_number)), now() - interval '31 days'
 from due d join instalments i on i.tenant_id = d.tenant_id and i.position_id = d.position_id and i.number = d.number
 where d.paid;
 

@@ -85,9 +85,12 @@ create table positions (
 );
 -- By cancelled_at and not by state: money that arrives late on a cancelled position must never collide with its successor.
 create unique index reference_already_due on positions (tenant_id, reference_kind, reference_id) where cancelled_at is null;
-create index on positions (id);
+-- By hash: found by id whatever the tenant, and no temptation to walk all tenants in the order of ids.
+create index on positions using hash (id);
 create index on positions (person_id, id);
+create index on positions (tenant_id, state, id);
 create index on positions (tenant_id, debtor_fiscal_code, id);
+create index on positions (reference_id, reference_kind);
 create index on positions (due_date) where state = 'open';
 create index on positions (debtor_fiscal_code) where person_id is null;
 
@@ -104,7 +107,7 @@ create table instalments (
 	primary key (tenant_id, position_id, number),
 	foreign key (tenant_id, position_id) references positions,
 	constraint iuv_taken unique (tenant_id, iuv),
-	constraint notice_number_taken unique (tenant_id, notice_number),
+	constraint notice_number_taken unique (notice_number, tenant_id),
 	constraint iuv_check_digits check (iuv = iuv_of(substr(iuv, 1, 2), substr(iuv, 3, 13)::bigint))
 );
 
@@ -168,7 +171,7 @@ create function person_of(fiscal_code text) returns uuid
 	select k.person_id from known_persons k where k.tenant_id = '' and k.fiscal_code = $1
 $$;
 
--- Everything that pagoPA reported, as it came. Never changed, never deleted, stored before the node is answered.
+-- Everything that pagoPA reported, all elements in their order. Never changed, never deleted, stored before the node is answered.
 create table receipts (
 	tenant_id text not null references creditors,
 	id uuid not null default uuid7(),
@@ -183,7 +186,7 @@ create table receipts (
 	psp_name text,
 	payment_method text,
 	paid_at text,
-	content jsonb not null,
+	content json not null,
 	received_at timestamptz not null default now(),
 	primary key (tenant_id, id),
 	foreign key (tenant_id, position_id, instalment) references instalments (tenant_id, position_id, number),
@@ -321,6 +324,14 @@ create function position_json(p positions) returns json language sql stable as $
 		from instalments i
 		where i.tenant_id = p.tenant_id and i.position_id = p.id) as parts
 	where c.tenant_id = p.tenant_id
+$$;
+
+-- A page of the first `size` of them; that there is one more is how a next page is known.
+create function position_page(found positions[], size int) returns json language sql stable as $$
+	select json_strip_nulls(json_build_object(
+		'items', coalesce(json_agg(position_json(found[place]) order by place) filter (where place <= size), '[]'),
+		'next', case when count(*) > size then (found[size]).id end))
+	from generate_subscripts(found, 1) as place
 $$;
 
 create function receipt_json(r receipts) returns json language sql stable as $$

@@ -2,7 +2,7 @@
 -- notice is not ours is kept as an orphan. Sums are taken from the rows as updated, so that receipts of two instalments that arrive at
 -- the same moment both count.
 with sent as (
-	select r, cents(r ->> 'paymentAmount') as amount from (select $1::jsonb as r) as given
+	select r, cents(r ->> 'paymentAmount') as amount from (select $1::json as r) as given
 ), found as (
 	select i.position_id, i.number
 	from sent
