@@ -1,7 +1,6 @@
 /* Any contract, then a line "%%" and requests, one "METHOD PATH" a line. Loading ends with a contract or with one
  * sentence; each operation is found by its own template; any other request finds an operation, a list of methods or
  * nothing. */
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,16 +15,16 @@ static const char *nothing_sent(void *context, enum parameter_place place, const
 
 static void try_request(const struct contract *contract, char *line)
 {
-	char *path = strchr(line, ' ');
+	char *target = strchr(line, ' ');
 	struct path_values values;
 	const struct contract_operation *operation;
 	const char *allow;
 	json_auto_t *errors = json_array();
 
-	if (!path)
+	if (!target)
 		return;
-	*path++ = '\0';
-	operation = contract_match(contract, line, path, strlen(path), &values, &allow);
+	*target++ = '\0';
+	operation = contract_match(contract, line, target, strlen(target), &values, &allow);
 	for (size_t i = 0; operation && i < values.count; i++)
 		if (values.values[i].length == 0 || memchr(values.values[i].value, '/', values.values[i].length))
 			abort();
@@ -49,7 +48,15 @@ static void find_each(const struct contract *contract)
 	}
 }
 
-static void write_contract(const char *path, const char *text)
+static char directory[] = "/tmp/portico-fuzz-XXXXXX", path[64];
+
+static void remove_directory(void)
+{
+	unlink(path);
+	rmdir(directory);
+}
+
+static void write_contract(const char *text)
 {
 	FILE *file = fopen(path, "w");
 
@@ -63,7 +70,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char directory[] = "/tmp/portico-fuzz-XXXXXX", path[64];
 	char *text = strndup((const char *)data, size), *requests = strstr(text, "\n%%\n"), *line, *error;
 	struct contract *contract;
 
@@ -71,12 +77,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!mkdtemp(directory))
 			abort();
 		snprintf(path, sizeof path, "%s/t.yaml", directory);
+		atexit(remove_directory);
 	}
 	if (requests) {
 		requests[1] = '\0';
 		requests += 4;
 	}
-	write_contract(path, text);
+	write_contract(text);
 	contract = contract_load(directory, "t", &error);
 	if (!contract && (!error || !*error))
 		abort();
