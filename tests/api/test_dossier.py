@@ -223,6 +223,17 @@ def test_add_document(anna):
     assert answer.headers["Location"] == f"/dossier/v1/documents/{document['id']}"
 
 
+def test_add_document_once_for_a_key(anna):
+    made, key = empty_draft(anna), str(uuid.uuid4())
+
+    def send(content, expect):
+        return anna.post(f"/dossier/v1/practices/{made['id']}/documents", data=content, params={"name": "a.pdf"}, expect=expect,
+                         headers={"Content-Type": "application/pdf", "Idempotency-Key": key})
+    assert send(PDF, 201).json() == send(PDF, 201).json()
+    assert problem(send(PDF + b"other", 422)) == "idempotency-key-reused"
+    assert len(show(anna, made)["documents"]) == 1
+
+
 def test_document_must_be_what_it_says(anna):
     made = empty_draft(anna)
     assert problem(upload(anna, made, b"MZ\x90\x00 program", expect=422)) == "document-type-mismatch"
