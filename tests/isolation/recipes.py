@@ -48,7 +48,7 @@ def identity_replacePreferences(w):
 
 @recipe
 def identity_listSessions(w):
-    return Right(w.anna, "GET", "/identity/v1/sessions", {}, secret=portico.current_session(w.anna))
+    return Right(w.anna, "GET", "/identity/v1/sessions", {"params": {"limit": 100}}, secret=portico.current_session(w.anna))
 
 
 @recipe
