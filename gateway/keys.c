@@ -1,12 +1,12 @@
 /* JWK to EVP_PKEY, for EC P-256, RSA from 2048 bits and Ed25519; a symmetric key is never accepted here. */
 #include "keys.h"
+#include "text.h"
 #include <jansson.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base64url.h"
 
 static const struct {
 	const char *name;
@@ -27,8 +27,9 @@ static ssize_t read_bytes(const json_t *jwk, const char *name, unsigned char *ou
 {
 	const json_t *value = json_object_get(jwk, name);
 
-	return json_is_string(value) ? base64url_decode(json_string_value(value), json_string_length(value), out, size)
-				     : -1;
+	return json_is_string(value)
+		       ? text_base64url_decode(json_string_value(value), json_string_length(value), out, size)
+		       : -1;
 }
 
 static EVP_PKEY *key_from(const char *type, OSSL_PARAM *parameters)

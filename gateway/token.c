@@ -3,8 +3,8 @@
 #include "token.h"
 #include <openssl/rsa.h>
 #include <string.h>
-#include "base64url.h"
 #include "scope.h"
+#include "text.h"
 
 enum { CLOCK_SKEW = 5, JSON_FLAGS = JSON_REJECT_DUPLICATES };
 
@@ -32,7 +32,7 @@ static bool split(const char *token, size_t length, struct part parts[3])
 static json_t *read_json(struct part part)
 {
 	unsigned char bytes[TOKEN_MAX];
-	ssize_t length = base64url_decode(part.text, part.length, bytes, sizeof(bytes));
+	ssize_t length = text_base64url_decode(part.text, part.length, bytes, sizeof(bytes));
 	json_t *json = length > 0 ? json_loadb((char *)bytes, (size_t)length, JSON_FLAGS, NULL) : NULL;
 
 	if (json_is_object(json))
@@ -105,7 +105,7 @@ static bool signature_holds(
 	auto_md_ctx EVP_MD_CTX *context = EVP_MD_CTX_new();
 	unsigned char bytes[1024], der[72];
 	const unsigned char *given = bytes;
-	ssize_t length = base64url_decode(signature.text, signature.length, bytes, sizeof(bytes));
+	ssize_t length = text_base64url_decode(signature.text, signature.length, bytes, sizeof(bytes));
 
 	if (length <= 0 || !context || !start_verification(context, key))
 		return false;

@@ -126,3 +126,13 @@ void *arena_lease(struct arena *arena, void *pointer, void (*release)(void *))
 	arena->leases = lease;
 	return pointer;
 }
+
+static void release_json(void *json)
+{
+	json_decref(json);
+}
+
+json_t *arena_json(struct arena *arena, json_t *json)
+{
+	return json ? arena_lease(arena, json, release_json) : NULL;
+}

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 #include "contract.h"
+#include "text.h"
 
 enum { MIN_KEY = 32, MAX_KEY = 256, MAX_AGE = 60, MAC_LENGTH = 32 };
 
@@ -45,11 +46,7 @@ static bool mac(const char *caller, size_t caller_length, const char *method, co
 	if (!HMAC(EVP_sha256(), shared_key, (int)shared_key_length, (const unsigned char *)text, (size_t)length, digest,
 		    &digest_length))
 		return false;
-	for (size_t i = 0; i < MAC_LENGTH; i++) {
-		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-	}
-	hex[2 * MAC_LENGTH] = '\0';
+	text_hex(hex, digest, MAC_LENGTH);
 	return true;
 }
 

@@ -42,7 +42,7 @@ int background_event(const struct event_consumer *consumer, const char *envelope
 
 	*ret_cause = NULL;
 	rq->event = json_loads(envelope, JSON_REJECT_DUPLICATES, NULL);
-	arena_lease(arena, rq->event, (void (*)(void *))json_decref);
+	arena_json(arena, rq->event);
 	trace_take(rq, json_text(rq->event, "requestid"), json_text(rq->event, "traceparent"));
 	request_open(rq, the_service, the_db);
 	rq->tenant = rq->caller.tenant = json_text(rq->event, "tenant");

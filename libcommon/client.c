@@ -28,8 +28,7 @@ static void prepare(void)
 	pthread_key_create(&handle_key, (void (*)(void *))curl_easy_cleanup);
 }
 
-/* The thread's own handle, with its connections kept alive. */
-static CURL *handle(void)
+void *client_handle(void)
 {
 	CURL *curl;
 
@@ -42,6 +41,12 @@ static CURL *handle(void)
 	curl = curl_easy_init();
 	pthread_setspecific(handle_key, curl);
 	return curl;
+}
+
+void client_drop_handle(void *handle)
+{
+	pthread_setspecific(handle_key, NULL);
+	curl_easy_cleanup(handle);
 }
 
 static size_t collect(char *data, size_t size, size_t count, void *context)
@@ -130,7 +135,7 @@ struct client_answer client_send(struct request *rq, const struct client_call *c
 	struct collected collected = { 0 };
 	struct heads heads = { .arena = rq->arena };
 	struct curl_slist *headers;
-	CURL *curl = handle();
+	CURL *curl = client_handle();
 	CURLcode code;
 	char *type = NULL;
 	long status = 0;
@@ -200,11 +205,6 @@ static struct client_answer call_sibling(struct request *rq, const char *service
 				       .timeout_ms = 5000 });
 }
 
-static void release_json(void *json)
-{
-	json_decref(json);
-}
-
 json_t *client_get(struct request *rq, const char *service, const char *format, ...)
 {
 	struct client_answer answer;
@@ -226,5 +226,5 @@ json_t *client_get(struct request *rq, const char *service, const char *format, 
 			answer.error ? ": " : "", answer.error ? answer.error : "");
 		return NULL;
 	}
-	return arena_lease(rq->arena, json, release_json);
+	return arena_json(rq->arena, json);
 }

@@ -175,18 +175,13 @@ static bool read_problems(struct builder *b, struct contract_operation *operatio
 	return true;
 }
 
-static void release_json(void *json)
-{
-	json_decref(json);
-}
-
 bool operation_build(struct builder *b, struct contract_operation *operation, struct located item, struct located at)
 {
 	static const char *const known[] = { "tags", "summary", "description", "externalDocs", "operationId",
 		"parameters", "requestBody", "responses", "deprecated", "security", NULL };
 	json_t *definition = json_copy((json_t *)at.value);
 
-	operation->definition = arena_lease(b->contract->arena, definition, release_json);
+	operation->definition = arena_json(b->contract->arena, definition);
 	return builder_keys(b, at, "the operation", known) && operation_security(b, operation, at) &&
 	       operation_parameters(b, operation, item, at, definition) && read_body(b, operation, at) &&
 	       read_responses(b, at, definition) && read_limits(b, operation, at) && read_problems(b, operation, at);

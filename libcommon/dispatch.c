@@ -69,7 +69,7 @@ static bool read_caller(struct request *rq)
 		problem(rq, 401, "unauthorized", "The request does not come through the gateway.");
 		return false;
 	}
-	arena_lease(rq->arena, json, (void (*)(void *))json_decref);
+	arena_json(rq->arena, json);
 	set_rights(rq);
 	return true;
 }
@@ -175,7 +175,7 @@ static void read_body(struct request *rq, json_t *errors)
 				error.text);
 	}
 	if (rq->json) {
-		arena_lease(rq->arena, rq->json, (void (*)(void *))json_decref);
+		arena_json(rq->arena, rq->json);
 		if (body->schema)
 			schema_check(body->schema, rq->json, "", errors);
 	}
@@ -190,7 +190,7 @@ static bool check_input(struct request *rq)
 
 	contract_match(the_contract, rq->method, rq->path, strlen(rq->path), &values, &allow);
 	rq->parameters = contract_check_parameters(rq->contract, &values, http_query_names(rq), lookup, rq, errors);
-	arena_lease(rq->arena, rq->parameters, (void (*)(void *))json_decref);
+	arena_json(rq->arena, rq->parameters);
 	read_body(rq, errors);
 	if (!rq->status && json_array_size(errors))
 		problem_with(rq, 400, "invalid-request", errors, "The request breaks the contract in %zu place%s.",

@@ -3,32 +3,16 @@
 #include <string.h>
 #include "http.h"
 #include "scope.h"
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "text.h"
 
 /* Decodes one name or value; NULL for a broken escape or a NUL. malloc'ed. */
 static char *decode(const char *text, size_t length)
 {
-	char *plain = calloc(1, length + 1), *out = plain;
+	char *plain = malloc(length + 1);
 
-	for (size_t i = 0; plain && i < length; i++) {
-		if (text[i] != '%') {
-			*out++ = (char)(text[i] == '+' ? ' ' : text[i]);
-			continue;
-		}
-		if (i + 2 > length - 1 || hex_value(text[i + 1]) < 0 || hex_value(text[i + 2]) < 0 ||
-			strncmp(text + i, "%00", 3) == 0) {
-			free(plain);
-			return NULL;
-		}
-		*out++ = (char)(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-		i += 2;
+	if (plain && !text_form_decode(text, length, plain)) {
+		free(plain);
+		return NULL;
 	}
 	return plain;
 }

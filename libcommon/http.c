@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "reply.h"
 #include "scope.h"
+#include "text.h"
 
 enum { DEFAULT_CONNECTIONS = 256, IDLE_SECONDS = 75, STACK_BYTES = 256 * 1024, CONNECTION_MEMORY = 32 * 1024 };
 
@@ -116,8 +117,7 @@ static void close_spool(struct http_exchange *exchange)
 	char *hex = arena_alloc(rq->arena, 2 * EVP_MAX_MD_SIZE + 1);
 
 	EVP_DigestFinal_ex(exchange->digest, digest, &length);
-	for (unsigned int i = 0; i < length; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	text_hex(hex, digest, length);
 	rq->body_sha256 = hex;
 	if (fchmod(exchange->spool, 0640) != 0 || fsync(exchange->spool) != 0)
 		problem(rq, 503, "unavailable", "The document cannot be stored now.");

@@ -1,7 +1,6 @@
 /* Owns the schema's history: which migrations are applied, with which checksum. Never goes back, never changes one that
  * was applied. A database that is ahead of the binary is only remarked on: a release can be taken back without touching
  * data. */
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,17 +8,7 @@
 #include "common.sql.h"
 #include "db.h"
 #include "scope.h"
-
-enum { CHECKSUM_MAX = 65 };
-
-static void checksum_of(const char *text, char checksum[CHECKSUM_MAX])
-{
-	unsigned char digest[32];
-
-	EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
-	for (size_t i = 0; i < sizeof digest; i++)
-		snprintf(checksum + 2 * i, 3, "%02x", digest[i]);
-}
+#include "text.h"
 
 scope_of(PGconn *, pg, PQfinish)
 #define auto_pg __attribute__((cleanup(scope_pg)))
@@ -88,10 +77,10 @@ static bool record(PGconn *pg, const char *set_name, const char *name, const cha
 
 static int apply(PGconn *pg, const PGresult *applied, const char *set_name, const struct sql *migration)
 {
-	char checksum[CHECKSUM_MAX];
+	char checksum[TEXT_SHA256_MAX];
 	const char *before = applied_checksum(applied, set_name, migration->name);
 
-	checksum_of(migration->text, checksum);
+	text_sha256(checksum, migration->text, strlen(migration->text));
 	if (before && strcmp(before, checksum) == 0)
 		return 0;
 	if (before) {
@@ -187,12 +176,12 @@ int migrate_check(const char *conninfo, const struct sql_set *set)
 static bool set_done(const PGresult *applied, const struct sql_set *set, const char **ret_missing)
 {
 	static char missing[128];
-	char checksum[CHECKSUM_MAX];
+	char checksum[TEXT_SHA256_MAX];
 
 	for (int i = 0; i < set->migration_count; i++) {
 		const char *before = applied ? applied_checksum(applied, set->name, set->migrations[i].name) : NULL;
 
-		checksum_of(set->migrations[i].text, checksum);
+		text_sha256(checksum, set->migrations[i].text, strlen(set->migrations[i].text));
 		if (!before || strcmp(before, checksum) != 0) {
 			snprintf(missing, sizeof missing, "%s/%s", set->name, set->migrations[i].name);
 			*ret_missing = missing;

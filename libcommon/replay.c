@@ -1,13 +1,12 @@
 /* Owns the fingerprint of a request and the stored form of an answer. Never decides what is idempotent: the contract
  * does. */
 #include "replay.h"
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 #include "dispatch_state.h"
 #include "idempotency.h"
 #include "reply.h"
 #include "scope.h"
+#include "text.h"
 
 /* SHA-256 over path, parameters and body. The key itself is a parameter, which does no harm: it is the same in a
  * repetition. */
@@ -16,12 +15,9 @@ static const char *fingerprint(struct request *rq)
 	const char *parameters = json_sql(rq, rq->parameters);
 	const char *body = rq->body_sha256 ? rq->body_sha256 : rq->body;
 	const char *text = arena_printf(rq->arena, "%s\n%s\n%s", rq->path, parameters, body);
-	char *hex = arena_alloc(rq->arena, 65);
-	unsigned char digest[32];
+	char *hex = arena_alloc(rq->arena, TEXT_SHA256_MAX);
 
-	EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
-	for (size_t i = 0; i < sizeof digest; i++)
-		sprintf(hex + 2 * i, "%02x", digest[i]);
+	text_sha256(hex, text, strlen(text));
 	return hex;
 }
 

@@ -6,11 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void release_json(void *json)
-{
-	json_decref(json);
-}
-
 static const char *parameter(struct request *rq, const char *name)
 {
 	const json_t *value = json_object_get(rq->parameters, name);
@@ -78,7 +73,7 @@ json_t *json_make(struct request *rq, const char *format, ...)
 	va_start(args, format);
 	json = json_vpack_ex(NULL, 0, format, args);
 	va_end(args);
-	return json ? arena_lease(rq->arena, json, release_json) : NULL;
+	return arena_json(rq->arena, json);
 }
 
 void reply_header(struct request *rq, const char *name, const char *value)

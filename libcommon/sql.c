@@ -91,11 +91,6 @@ static PGresult *run(struct request *rq, const struct sql *sql, int count, const
 	return result;
 }
 
-static void release_json(void *json)
-{
-	json_decref(json);
-}
-
 int sql_reply_values(struct request *rq, int status, const struct sql *sql, int count, const char *const *values)
 {
 	auto_result PGresult *result = run(rq, sql, count, values);
@@ -133,7 +128,7 @@ json_t *sql_maybe_values(struct request *rq, const struct sql *sql, int count, c
 		problem(rq, 500, "internal-error", "The answer could not be read.");
 		return NULL;
 	}
-	return arena_lease(rq->arena, json, release_json);
+	return arena_json(rq->arena, json);
 }
 
 json_t *sql_row_values(struct request *rq, const struct sql *sql, int count, const char *const *values)

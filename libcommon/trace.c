@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "service.h"
+#include "text.h"
 
 static const char id_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
@@ -33,11 +34,7 @@ static void random_hex(char *text, size_t bytes)
 
 	while (getrandom(random, bytes, 0) < 0)
 		; /* only EINTR: the pool is ready long before a service runs */
-	for (size_t i = 0; i < bytes; i++) {
-		text[2 * i] = "0123456789abcdef"[random[i] >> 4];
-		text[2 * i + 1] = "0123456789abcdef"[random[i] & 15];
-	}
-	text[2 * bytes] = '\0';
+	text_hex(text, random, bytes);
 }
 
 void trace_new_id(char text[static 33])

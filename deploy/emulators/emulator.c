@@ -1,5 +1,6 @@
 /* Runs an emulator: one HTTP server, until SIGTERM. */
 #include "emulator.h"
+#include "text.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,31 +106,11 @@ json_t *emulator_body(struct request *rq)
 
 	if (!body)
 		return NULL;
-	arena_lease(rq->arena, body, (void (*)(void *))json_decref);
+	arena_json(rq->arena, body);
 	return json_is_object(body) ? body : NULL;
 }
 
 const char *emulator_html(struct request *rq, const char *text)
 {
-	char *escaped = arena_alloc(rq->arena, strlen(text) * 6 + 1), *out = escaped;
-
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			out = stpcpy(out, "&amp;");
-			break;
-		case '<':
-			out = stpcpy(out, "&lt;");
-			break;
-		case '>':
-			out = stpcpy(out, "&gt;");
-			break;
-		case '"':
-			out = stpcpy(out, "&quot;");
-			break;
-		default:
-			*out++ = *text;
-		}
-	}
-	return escaped;
+	return text_escaped(rq->arena, text);
 }

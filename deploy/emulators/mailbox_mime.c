@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include "arena.h"
+#include "text.h"
 
 enum { MAX_DEPTH = 8 };
 
@@ -13,13 +14,6 @@ struct span {
 	const char *text;
 	size_t length;
 };
-
-static int hex_value(char c)
-{
-	const char *digits = "0123456789abcdef", *found = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
-
-	return found ? (int)(found - digits) : -1;
-}
 
 /* underscore: in encoded words it is a space. */
 static struct span decode_quoted(struct arena *arena, struct span in, bool underscore)
@@ -29,8 +23,9 @@ static struct span decode_quoted(struct arena *arena, struct span in, bool under
 	for (size_t i = 0; i < in.length; i++) {
 		char c = in.text[i];
 
-		if (c == '=' && i + 2 < in.length && hex_value(in.text[i + 1]) >= 0 && hex_value(in.text[i + 2]) >= 0) {
-			*end++ = (char)(hex_value(in.text[i + 1]) * 16 + hex_value(in.text[i + 2]));
+		if (c == '=' && i + 2 < in.length && text_hex_value(in.text[i + 1]) >= 0 &&
+			text_hex_value(in.text[i + 2]) >= 0) {
+			*end++ = (char)(text_hex_value(in.text[i + 1]) * 16 + text_hex_value(in.text[i + 2]));
 			i += 2;
 		} else if (c == '=' && i + 1 < in.length && in.text[i + 1] == '\n') {
 			i++;
@@ -139,7 +134,7 @@ static const char *read_field(struct arena *arena, const char *at, const char *e
 static json_t *read_fields(struct arena *arena, struct span entity, struct span *ret_body)
 {
 	const char *at = entity.text, *end = entity.text + entity.length, *next;
-	json_t *fields = arena_lease(arena, json_object(), (void (*)(void *))json_decref);
+	json_t *fields = arena_json(arena, json_object());
 
 	while (at < end && (next = read_field(arena, at, end, fields)))
 		at = next;

@@ -8,6 +8,7 @@
 #include "pagopa.h"
 #include "schema.h"
 #include "scope.h"
+#include "text.h"
 
 /* CartRequest of pagoPA's contract "Checkout - EC API" 1.0.0. */
 static const char cart_definition[] =
@@ -47,8 +48,7 @@ static const char *new_cart_id(struct request *rq)
 	char *text = arena_alloc(rq->arena, 2 * sizeof bytes + 1);
 
 	RAND_bytes(bytes, sizeof bytes);
-	for (size_t i = 0; i < sizeof bytes; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	text_hex(text, bytes, sizeof bytes);
 	return text;
 }
 

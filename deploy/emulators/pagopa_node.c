@@ -7,6 +7,7 @@
 #include <time.h>
 #include "pagopa.h"
 #include "soap.h"
+#include "text.h"
 
 /* How long the real node waits for a station (SANP). */
 enum { ASK_TIMEOUT_MS = 7000, RECEIPT_TIMEOUT_MS = 15000, LOOK_AGAIN_MS = 500 };
@@ -52,8 +53,7 @@ static const char *new_receipt_id(struct request *rq)
 	char *text = arena_alloc(rq->arena, 2 * sizeof bytes + 1);
 
 	RAND_bytes(bytes, sizeof bytes);
-	for (size_t i = 0; i < sizeof bytes; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	text_hex(text, bytes, sizeof bytes);
 	return text;
 }
 

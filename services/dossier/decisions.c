@@ -10,7 +10,7 @@ static int decide(struct request *rq, const char *action, const char *text)
 {
 	const char *id = path(rq, "practiceId"), *size;
 	const json_t *facts = sql_row(rq, SQL_LOCK_DECISION, id, action);
-	char digest[STORE_DIGEST_MAX];
+	char digest[TEXT_SHA256_MAX];
 	struct paper paper;
 
 	if (!facts)

@@ -3,7 +3,6 @@
 #include "store.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -81,15 +80,12 @@ static bool write_whole(int fd, const char *bytes, size_t length)
 	return fchmod(fd, 0640) == 0 && fsync(fd) == 0;
 }
 
-bool store_write(struct request *rq, const void *bytes, size_t length, char digest[STORE_DIGEST_MAX])
+bool store_write(struct request *rq, const void *bytes, size_t length, char digest[TEXT_SHA256_MAX])
 {
 	char *file = arena_printf(rq->arena, "%s/decision-XXXXXX", config("PORTICO_SPOOL"));
 	auto_fd int fd = mkostemp(file, O_CLOEXEC);
-	unsigned char raw[32];
 
-	EVP_Digest(bytes, length, raw, NULL, EVP_sha256(), NULL);
-	for (size_t i = 0; i < sizeof raw; i++)
-		sprintf(digest + 2 * i, "%02x", raw[i]);
+	text_sha256(digest, bytes, length);
 	if (fd < 0)
 		return refuse_storing(rq);
 	if (write_whole(fd, bytes, length) && place(rq, file, digest))

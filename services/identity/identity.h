@@ -12,9 +12,6 @@ const char *issuer(void);
 /* random.c: random values and digests, owned by the request */
 const char *random_token(struct request *rq); /* 256 bits, base64url */
 const char *random_hex(struct request *rq, size_t bytes);
-const char *base64url(struct request *rq, const void *data, size_t length);
-/* NULL when it is not base64url. *ret_length bytes, NUL-terminated. */
-unsigned char *base64url_decode(struct request *rq, const char *text, size_t length, size_t *ret_length);
 const char *sha256_base64url(struct request *rq, const char *text);
 bool same_secret(const char *one, const char *other); /* in constant time */
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "identity.h"
+#include "text.h"
 #include "scope.h"
 
 enum { COORDINATE = 32 };
@@ -28,8 +29,8 @@ const char *jws_sign(struct request *rq, const struct signing_key *key, const ch
 {
 	const char *head = json_sql(rq, json_make(rq, "{s:s s:s s:s}", "alg", "ES256", "typ", type, "kid", key->kid));
 	const char *body = json_sql(rq, claims);
-	const char *text =
-		arena_printf(rq->arena, "%s.%s", base64url(rq, head, strlen(head)), base64url(rq, body, strlen(body)));
+	const char *text = arena_printf(rq->arena, "%s.%s", text_base64url(rq->arena, head, strlen(head)),
+		text_base64url(rq->arena, body, strlen(body)));
 	auto_md_ctx EVP_MD_CTX *context = EVP_MD_CTX_new();
 	unsigned char der[128], raw[2 * COORDINATE];
 	size_t length = sizeof der;
@@ -38,7 +39,7 @@ const char *jws_sign(struct request *rq, const struct signing_key *key, const ch
 		EVP_DigestSign(context, der, &length, (const unsigned char *)text, strlen(text)) != 1 ||
 		!raw_signature(der, length, raw))
 		abort();
-	return arena_printf(rq->arena, "%s.%s", text, base64url(rq, raw, sizeof raw));
+	return arena_printf(rq->arena, "%s.%s", text, text_base64url(rq->arena, raw, sizeof raw));
 }
 
 static EVP_PKEY *public_key_new(struct request *rq, const json_t *jwk)
@@ -49,8 +50,8 @@ static EVP_PKEY *public_key_new(struct request *rq, const json_t *jwk)
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
 	EVP_PKEY *key = NULL;
 
-	bytes[0] = base64url_decode(rq, x, strlen(x), &lengths[0]);
-	bytes[1] = base64url_decode(rq, y, strlen(y), &lengths[1]);
+	bytes[0] = text_base64url_bytes(rq->arena, x, strlen(x), &lengths[0]);
+	bytes[1] = text_base64url_bytes(rq->arena, y, strlen(y), &lengths[1]);
 	if (context && bytes[0] && bytes[1] && lengths[0] == COORDINATE && lengths[1] == COORDINATE) {
 		char group[] = "P-256";
 		OSSL_PARAM parameters[] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
@@ -90,7 +91,7 @@ static bool signature_holds(struct request *rq, const json_t *jwk, const char *t
 	bool holds;
 	int der_length;
 
-	raw = base64url_decode(rq, text, strlen(text), &length);
+	raw = text_base64url_bytes(rq->arena, text, strlen(text), &length);
 	if (!key || !context || !raw || length != 2 * COORDINATE)
 		return false;
 	der_length = der_new(raw, &der);
@@ -103,10 +104,10 @@ static bool signature_holds(struct request *rq, const json_t *jwk, const char *t
 static json_t *decode_part(struct request *rq, const char *text, size_t length)
 {
 	size_t size;
-	const char *decoded = (const char *)base64url_decode(rq, text, length, &size);
+	const char *decoded = (const char *)text_base64url_bytes(rq->arena, text, length, &size);
 	json_t *json = decoded ? json_loadb(decoded, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
 
-	return json ? arena_lease(rq->arena, json, (void (*)(void *))json_decref) : NULL;
+	return arena_json(rq->arena, json);
 }
 
 static const json_t *key_named(const json_t *keys, const char *kid)

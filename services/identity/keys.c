@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include "identity.h"
+#include "text.h"
 #include "identity.sql.h"
 #include "scope.h"
 
@@ -32,7 +33,7 @@ static const char *coordinate(struct request *rq, EVP_PKEY *key, const char *nam
 
 	if (!EVP_PKEY_get_bn_param(key, name, &number) || BN_bn2binpad(number, bytes, sizeof bytes) < 0)
 		abort();
-	text = base64url(rq, bytes, sizeof bytes);
+	text = text_base64url(rq->arena, bytes, sizeof bytes);
 	BN_free(number);
 	return text;
 }
@@ -169,7 +170,7 @@ json_t *published_keys(struct request *rq)
 
 	if (!read_cache(rq, &key, &published))
 		return NULL;
-	return arena_lease(rq->arena, json_loads(published, 0, NULL), (void (*)(void *))json_decref);
+	return arena_json(rq->arena, json_loads(published, 0, NULL));
 }
 
 int show_keys(struct request *rq)

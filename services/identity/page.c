@@ -2,6 +2,7 @@
  * frame them. */
 #include <string.h>
 #include "identity.h"
+#include "text.h"
 
 static const char style[] =
 	"body{font:1.125rem/1.5 system-ui,sans-serif;color:#17324d;background:#fff;margin:0}"
@@ -16,22 +17,7 @@ static const char style[] =
 
 const char *html(struct request *rq, const char *text)
 {
-	char *escaped = arena_alloc(rq->arena, 6 * strlen(text) + 1), *out = escaped;
-
-	for (; *text; text++) {
-		const char *entity = *text == '&'    ? "&amp;"
-				     : *text == '<'  ? "&lt;"
-				     : *text == '>'  ? "&gt;"
-				     : *text == '"'  ? "&quot;"
-				     : *text == '\'' ? "&#39;"
-						     : NULL;
-
-		if (entity)
-			out = stpcpy(out, entity);
-		else
-			*out++ = *text;
-	}
-	return escaped;
+	return text_escaped(rq->arena, text);
 }
 
 int reply_page(struct request *rq, int status, const char *title, const char *body, const char *form_origin)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "identity.h"
+#include "text.h"
 
 enum { KEY = 32, NONCE = 12, TAG = 16 };
 
@@ -40,7 +41,7 @@ const char *seal(struct request *rq, const char *label, const char *text)
 		!EVP_EncryptFinal_ex(context, sealed + NONCE + written, &written) ||
 		!EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, TAG, sealed + NONCE + length))
 		abort();
-	return base64url(rq, sealed, NONCE + length + TAG);
+	return text_base64url(rq->arena, sealed, NONCE + length + TAG);
 }
 
 const char *unseal(struct request *rq, const char *label, const char *sealed)
@@ -50,7 +51,7 @@ const char *unseal(struct request *rq, const char *label, const char *sealed)
 	size_t length;
 	int written;
 
-	data = base64url_decode(rq, sealed, strlen(sealed), &length);
+	data = text_base64url_bytes(rq->arena, sealed, strlen(sealed), &length);
 	if (!context || !data || length < NONCE + TAG)
 		return NULL;
 	text = arena_alloc(rq->arena, length);

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include "http.h"
 #include "identity.h"
+#include "text.h"
 #include "identity.sql.h"
 
 static int oauth_error(struct request *rq, int status, const char *error, const char *description)
@@ -30,7 +31,7 @@ static bool read_basic(struct request *rq, const char *authorization, const char
 
 	for (char *c = unpadded; *c; c++)
 		*c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
-	decoded = (const char *)base64url_decode(rq, unpadded, strcspn(unpadded, "="), &length);
+	decoded = (const char *)text_base64url_bytes(rq->arena, unpadded, strcspn(unpadded, "="), &length);
 	colon = decoded ? strchr(decoded, ':') : NULL;
 	if (!colon)
 		return false;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "identity.h"
+#include "text.h"
 
 static const char *percent_encode(struct request *rq, const char *text)
 {
@@ -43,29 +44,9 @@ const char *url_origin(struct request *rq, const char *url)
 	return host ? arena_strndup(rq->arena, url, (size_t)(host - url) + 3 + strcspn(host + 3, "/?#")) : url;
 }
 
-static int hex_value(char c)
-{
-	const char *digits = "0123456789abcdef", *found = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
-
-	return found ? (int)(found - digits) : -1;
-}
-
 const char *form_decode(struct request *rq, const char *text, size_t length)
 {
-	char *decoded = arena_alloc(rq->arena, length + 1), *out = decoded;
+	char *decoded = arena_alloc(rq->arena, length + 1);
 
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] == '%') {
-			int high = i + 2 < length ? hex_value(text[i + 1]) : -1,
-			    low = i + 2 < length ? hex_value(text[i + 2]) : -1;
-
-			if (high < 0 || low < 0 || !(high | low))
-				return NULL;
-			*out++ = (char)(high * 16 + low);
-			i += 2;
-		} else {
-			*out++ = text[i] == '+' ? ' ' : text[i];
-		}
-	}
-	return decoded;
+	return text_form_decode(text, length, decoded) ? decoded : NULL;
 }

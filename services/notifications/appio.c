@@ -75,7 +75,7 @@ static json_t *read_object(struct request *rq, struct client_answer answer)
 {
 	json_t *object = answer.body ? json_loads(answer.body, 0, NULL) : NULL;
 
-	return object ? arena_lease(rq->arena, object, (void (*)(void *))json_decref) : NULL;
+	return arena_json(rq->arena, object);
 }
 
 /* Whether the person can be written to: 404 is "not on App IO". True leaves *ret_outcome alone. */

@@ -2,7 +2,6 @@
  * lost answer makes is recognised; a mailbox that refuses the person is permanent, everything about the server is tried
  * again. */
 #include <curl/curl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,8 +13,6 @@
 
 enum { CONNECT_SECONDS = 5, WHOLE_SECONDS = 30, ANSWER_BYTES = 160 };
 
-static pthread_key_t handle_key;
-
 static bool start(void)
 {
 	const char *tls = config("PORTICO_SMTP_TLS");
@@ -24,8 +21,7 @@ static bool start(void)
 		fprintf(stderr, "notifications: PORTICO_SMTP_TLS is required or none, not %s\n", tls);
 		return false;
 	}
-	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK &&
-	       pthread_key_create(&handle_key, (void (*)(void *))curl_easy_cleanup) == 0;
+	return true;
 }
 
 static const char *address(struct request *rq, const json_t *person, const json_t *sender)
@@ -38,27 +34,6 @@ static const char *address(struct request *rq, const json_t *person, const json_
 static const char *hint(struct request *rq, const char *mailbox)
 {
 	return arena_printf(rq->arena, "%.1s***%s", mailbox, strchr(mailbox, '@'));
-}
-
-/* The thread's own handle: its connection to the SMTP server stays open between messages. */
-static CURL *handle(void)
-{
-	CURL *curl = pthread_getspecific(handle_key);
-
-	if (curl) {
-		curl_easy_reset(curl);
-		return curl;
-	}
-	curl = curl_easy_init();
-	pthread_setspecific(handle_key, curl);
-	return curl;
-}
-
-/* After a failure the server may still be in the middle of the message: that connection is not used again. */
-static void drop_handle(CURL *curl)
-{
-	pthread_setspecific(handle_key, NULL);
-	curl_easy_cleanup(curl);
 }
 
 /* Keeps what the server said last, but not the goodbye that follows a refusal. */
@@ -210,7 +185,7 @@ static struct outcome judge(struct request *rq, CURLcode result, long code, cons
 
 static struct outcome deliver(struct request *rq, const struct delivery *delivery)
 {
-	CURL *curl = handle();
+	CURL *curl = client_handle();
 	const char *from = json_text(delivery->sender, "email");
 	struct curl_slist *fields, *recipients;
 	char said[ANSWER_BYTES] = "";
@@ -237,7 +212,7 @@ static struct outcome deliver(struct request *rq, const struct delivery *deliver
 	curl_slist_free_all(recipients);
 	curl_slist_free_all(fields);
 	if (result != CURLE_OK)
-		drop_handle(curl);
+		client_drop_handle(curl);
 	return judge(rq, result, code, said, delivery->address);
 }
 

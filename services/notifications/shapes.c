@@ -7,28 +7,7 @@
 #include <string.h>
 #include "arena.h"
 #include "scope.h"
-
-static void put_html(FILE *out, const char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++) {
-		switch (text[i]) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			fputc(text[i], out);
-		}
-	}
-}
+#include "text.h"
 
 enum block { NOTHING, PARAGRAPH, LIST };
 
@@ -53,11 +32,11 @@ static void put_html_line(FILE *out, enum block *block, const char *line, size_t
 	} else if (length > 2 && strncmp(line, "- ", 2) == 0) {
 		*block = change_block(out, *block, LIST);
 		fputs("<li>", out);
-		put_html(out, line + 2, length - 2);
+		text_escape(out, line + 2, length - 2);
 		fputs("</li>\n", out);
 	} else {
 		*block = change_block(out, *block, PARAGRAPH);
-		put_html(out, line, length);
+		text_escape(out, line, length);
 	}
 }
 

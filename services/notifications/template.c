@@ -7,6 +7,7 @@
 #include <string.h>
 #include "arena.h"
 #include "scope.h"
+#include "text.h"
 
 enum { MAX_DEPTH = 16, MAX_NAME = 80, MAX_OUTPUT = 200000 };
 
@@ -117,19 +118,10 @@ static const json_t *look_up(const struct rendering *r, const char *name)
 
 static void put(struct rendering *r, const char *text, bool escaped)
 {
-	static const char *const entities[] = {
-		['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\''] = "&#39;"
-	};
-
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		const char *entity = escaped && c < sizeof entities / sizeof *entities ? entities[c] : NULL;
-
-		if (entity)
-			fputs(entity, r->out);
-		else
-			fputc(c, r->out);
-	}
+	if (escaped)
+		text_escape(r->out, text, strlen(text));
+	else
+		fputs(text, r->out);
 }
 
 static bool put_value(struct rendering *r, const struct tag *tag)

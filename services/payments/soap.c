@@ -6,17 +6,13 @@
 #include <string.h>
 #include "arena.h"
 #include "scope.h"
+#include "text.h"
 
 #define ENVELOPE "http://schemas.xmlsoap.org/soap/envelope/"
 
 static void release_doc(void *doc)
 {
 	xmlFreeDoc(doc);
-}
-
-static void release_json(void *json)
-{
-	json_decref(json);
 }
 
 /* A DTD is where entity bombs and external files come from; SOAP 1.1 forbids it, and the parser stops at its first
@@ -114,31 +110,7 @@ static json_t *to_json(const xmlNode *element)
 
 json_t *soap_json(struct arena *arena, const xmlNode *element)
 {
-	return arena_lease(arena, to_json(element), release_json);
-}
-
-static void write_escaped(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '\r':
-			fputs("&#13;", out);
-			break;
-		default:
-			/* XML 1.0 has no way to write the other control characters */
-			if ((unsigned char)*text >= ' ' || *text == '\n' || *text == '\t')
-				fputc(*text, out);
-		}
-	}
+	return arena_json(arena, to_json(element));
 }
 
 static void write_members(FILE *out, const json_t *object);
@@ -155,7 +127,7 @@ static void write_element(FILE *out, const char *name, const json_t *value)
 	else if (json_is_integer(value))
 		fprintf(out, "%lld", (long long)json_integer_value(value));
 	else
-		write_escaped(out, json_string_value(value));
+		text_escape(out, json_string_value(value), json_string_length(value));
 	fprintf(out, "</%s>", name);
 }
 

@@ -2,10 +2,9 @@
  * about, identity who the person is; the one statement that gives the number is the same as for any other registration.
  */
 #include "intake.h"
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 #include "protocol.sql.h"
+#include "text.h"
 
 /* The application itself is a document too: its digest is that of the answers as canonical JSON (sorted members, no
  * blanks). */
@@ -13,15 +12,12 @@ static json_t *application_document(struct request *rq, const json_t *practice)
 {
 	const json_t *answers = json_at(practice, "data");
 	char *text = answers ? json_dumps(answers, JSON_COMPACT | JSON_SORT_KEYS) : strdup("{}");
-	unsigned char digest[32];
-	char hex[65];
+	char digest[TEXT_SHA256_MAX];
 
 	arena_lease(rq->arena, text, free);
-	EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
-	for (size_t i = 0; i < sizeof digest; i++)
-		sprintf(hex + 2 * i, "%02x", digest[i]);
+	text_sha256(digest, text, strlen(text));
 	return json_pack("{s:s s:s s:I s:s}", "name", "istanza.json", "mediaType", "application/json", "size",
-		(json_int_t)strlen(text), "sha256", hex);
+		(json_int_t)strlen(text), "sha256", digest);
 }
 
 static json_t *document_entry(const json_t *document)

@@ -1,8 +1,8 @@
--- $1 tenant, $2 office, $3 state, $4 from, $5 limit, $6 after: "START~ID"
+-- A citizen's own. $1 tenant, $2 office, $3 state, $4 from, $5 limit, $6 after: "START~ID"
 WITH page AS (
 	SELECT a.id, a.starts_at
 	FROM appointments a
-	WHERE (a.subject_id = app_subject() OR a.tenant_id = app_tenant())
+	WHERE a.subject_id = app_subject()
 		AND ($1::text IS NULL OR a.tenant_id = $1)
 		AND ($2::uuid IS NULL OR a.agenda_id IN (SELECT g.id FROM agendas g WHERE g.office_id = $2::uuid))
 		AND ($3::text IS NULL OR CASE WHEN a.state = 'held' AND a.held_until <= now() THEN 'expired' ELSE a.state END = $3)
