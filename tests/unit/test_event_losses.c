@@ -186,6 +186,7 @@ _Noreturn static void be_a_replica(const char *address)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	log_start("replica", "error");
+	delay_ms = 20;
 	unit_redis_address = address;
 	unit_db = db_new(servers_conninfo("unit_events", ""), &unit_set, 8, 2000);
 	unit_start();
