@@ -29,8 +29,8 @@ struct events_options {
 	 * *ret_cause (free it) is the problem as JSON when the status is not 2xx. Called from several threads, for one
 	 * aggregate from one at a time. */
 	int (*deliver)(const struct event_consumer *consumer, const char *envelope, char **ret_cause);
-	int pause_ms;                   /* before the first retry, doubled up to a minute; 0: 500 */
-	int attempts;                   /* until an event that fails goes to the dead letters; 0: 20 */
+	int pause_ms; /* before the first retry, doubled up to a minute; 0: 500 */
+	int attempts; /* until an event that fails goes to the dead letters; 0: 20 */
 };
 
 bool events_start(const struct events_options *options);
