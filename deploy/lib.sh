@@ -94,7 +94,7 @@ start_time() {
 pid_of() {               # prints the pid of NAME while it runs, else fails
 	local pid started
 	read -r pid started 2>/dev/null <"$run/$1.pid" || return 1
-	[ "$(start_time "$pid")" = "$started" ] && [ "$(awk '{print $3}' "/proc/$pid/stat")" != Z ] || return 1
+	[ "$(start_time "$pid")" = "$started" ] && [[ $(awk '{print $3}' "/proc/$pid/stat" 2>/dev/null) == [!Z] ]] || return 1
 	echo "$pid"
 }
 
