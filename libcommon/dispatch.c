@@ -1,6 +1,7 @@
 /* Owns the way from a request, an event or a due task to its handler and back. The handlers decide what happens;
  * nothing here knows a domain word. */
 #include "dispatch.h"
+#include <ctype.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,15 @@ static bool check_rights(struct request *rq)
 	return false;
 }
 
+/* Media types have no case (RFC 9110, section 8.3.1); the rest of the suite compares them as the contracts write them.
+ */
+static const char *lower_case(char *text)
+{
+	for (char *c = text; c && *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return text;
+}
+
 static bool check_media_type(struct request *rq)
 {
 	const char *type = http_header(rq, "Content-Type");
@@ -116,7 +126,7 @@ static bool check_media_type(struct request *rq)
 		problem(rq, 415, "unsupported-media-type", "This operation does not take %s.", type);
 		return false;
 	}
-	rq->media_type = arena_strndup(rq->arena, type, strcspn(type, "; \t"));
+	rq->media_type = lower_case(arena_strndup(rq->arena, type, strcspn(type, "; \t")));
 	return true;
 }
 
@@ -141,10 +151,41 @@ static const char *lookup(void *context, enum parameter_place place, const char 
 	return place == IN_HEADER ? http_header(context, name) : http_query(context, name);
 }
 
+/* Whoever reads a value again (PostgreSQL, a sibling, a front end) may take fewer levels than jansson does. */
+static bool too_deep(const char *text, size_t length)
+{
+	bool quoted = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		if (quoted && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && (text[i] == '{' || text[i] == '[') && ++depth > MAX_JSON_DEPTH)
+			return true;
+		else if (!quoted && (text[i] == '}' || text[i] == ']'))
+			depth--;
+	}
+	return false;
+}
+
+static void read_json(struct request *rq)
+{
+	json_error_t error;
+
+	if (too_deep(rq->body, rq->body_length)) {
+		problem(rq, 400, "malformed-json", "The JSON is nested deeper than %d levels.", MAX_JSON_DEPTH);
+		return;
+	}
+	rq->json = json_loadb(rq->body, rq->body_length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	if (!rq->json)
+		problem(rq, 400, "malformed-json", "Line %d, column %d: %s.", error.line, error.column, error.text);
+}
+
 static void read_body(struct request *rq, json_t *errors)
 {
 	const struct contract_body *body;
-	json_error_t error;
 
 	if (!rq->body_length) {
 		if (rq->contract->body_required)
@@ -169,10 +210,7 @@ static void read_body(struct request *rq, json_t *errors)
 			problem(rq, 400, "malformed-form",
 				"The body is not a well-formed form, or a field comes twice.");
 	} else if (strstr(rq->media_type, "json")) {
-		rq->json = json_loadb(rq->body, rq->body_length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-		if (!rq->json)
-			problem(rq, 400, "malformed-json", "Line %d, column %d: %s.", error.line, error.column,
-				error.text);
+		read_json(rq);
 	}
 	if (rq->json) {
 		arena_json(rq->arena, rq->json);

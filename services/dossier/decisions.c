@@ -9,10 +9,13 @@
 static int decide(struct request *rq, const char *action, const char *text)
 {
 	const char *id = path(rq, "practiceId"), *size;
-	const json_t *facts = sql_row(rq, SQL_LOCK_DECISION, id, action);
 	char digest[TEXT_SHA256_MAX];
+	const json_t *facts;
 	struct paper paper;
 
+	if (!sql_done(rq, SQL_HOLD_PRACTICE, id))
+		return rq->status;
+	facts = sql_row(rq, SQL_LOCK_DECISION, id, action);
 	if (!facts)
 		return rq->status;
 	if (!paper_decision(rq, facts, strcmp(action, "approve") == 0, text, &paper) ||

@@ -45,6 +45,8 @@ int add_document(struct request *rq)
 	if (!begins_as(rq->body_file, rq->media_type))
 		return problem(
 			rq, 422, "document-type-mismatch", "The file does not begin as %s does.", rq->media_type);
+	if (!sql_done(rq, SQL_HOLD_PRACTICE, path(rq, "practiceId")))
+		return rq->status;
 	if (sql_reply(rq, 201, SQL_ADD_DOCUMENT, path(rq, "practiceId"), query(rq, "name"), query(rq, "kind"),
 		    rq->media_type, size, rq->body_sha256) == 201)
 		store_take(rq, rq->body_file, rq->body_sha256);

@@ -39,7 +39,8 @@ static int update_practice(struct request *rq)
 
 static int delete_practice(struct request *rq)
 {
-	if (!sql_row(rq, SQL_DELETE_PRACTICE, path(rq, "practiceId")))
+	if (!sql_done(rq, SQL_HOLD_PRACTICE, path(rq, "practiceId")) ||
+		!sql_row(rq, SQL_DELETE_PRACTICE, path(rq, "practiceId")))
 		return rq->status;
 	return reply_empty(rq, 204);
 }
@@ -94,7 +95,7 @@ static const struct operation operations[] = {
 	{ "createPractice", create_practice },
 	{ "showPractice", show_practice },
 	{ "updatePractice", update_practice },
-	{ "deletePractice", delete_practice },
+	{ "deletePractice", delete_practice, .transaction = true },
 	{ "submitPractice", submit_practice, .transaction = true },
 	{ "withdrawPractice", withdraw_practice },
 	{ "assignPractice", assign_practice },

@@ -91,8 +91,11 @@ static bool attachments_there(struct request *rq, const json_t *draft)
 
 int submit_practice(struct request *rq)
 {
-	const json_t *draft = sql_row(rq, SQL_LOCK_SUBMISSION, path(rq, "practiceId"));
+	const json_t *draft;
 
+	if (!sql_done(rq, SQL_HOLD_PRACTICE, path(rq, "practiceId")))
+		return rq->status;
+	draft = sql_row(rq, SQL_LOCK_SUBMISSION, path(rq, "practiceId"));
 	if (!draft || !form_holds(rq, draft) || !attachments_there(rq, draft))
 		return rq->status;
 	return sql_reply(rq, 200, SQL_SUBMIT_PRACTICE, path(rq, "practiceId"));

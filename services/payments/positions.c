@@ -1,4 +1,5 @@
 /* Owns debt positions: made, shown, cancelled, expired. Only a receipt pays one: station.c. */
+#include <string.h>
 #include "payments.h"
 #include "payments.sql.h"
 
@@ -12,8 +13,12 @@ int list_positions(struct request *rq)
 
 int create_position(struct request *rq)
 {
-	const json_t *made = sql_maybe(rq, SQL_CREATE_POSITION, json_sql(rq, rq->json));
+	const json_t *made;
 
+	/* a stranger's position would stand in the place of the fee, and its payment for the fee's */
+	if (strcmp(json_text(rq->json, "reference.kind"), "practice") == 0)
+		return problem(rq, 422, "reserved-reference", "The dues of practices are made by themselves.");
+	made = sql_maybe(rq, SQL_CREATE_POSITION, json_sql(rq, rq->json));
 	if (!made)
 		return rq->status;
 	if (json_is_null(made))

@@ -1,5 +1,6 @@
 /* The operations of openapi/protocol.yaml, in the order of that file. Owns the registers; what is registered stays with
  * its owner. */
+#include <string.h>
 #include "intake.h"
 #include "protocol.sql.h"
 #include "service.h"
@@ -20,8 +21,20 @@ static const char *author(const struct request *rq)
 	return rq->caller.subject ? rq->caller.subject : rq->caller.client;
 }
 
+/* What the suite registers by itself moves a practice on: nobody else may come before it. */
+static bool is_reserved(const json_t *registration)
+{
+	const char *kind = json_text(registration, "reference.kind"),
+		   *purpose = json_text(registration, "reference.purpose");
+
+	return kind && strcmp(kind, "practice") == 0 && purpose && strcmp(purpose, "other") != 0;
+}
+
 static int create_registration(struct request *rq)
 {
+	if (is_reserved(rq->json))
+		return problem(rq, 422, "reserved-reference",
+			"Submissions and decisions of practices are registered by themselves: purpose is other.");
 	return sql_reply(rq, 201, SQL_CREATE_REGISTRATION, rq->body, author(rq), NULL);
 }
 
