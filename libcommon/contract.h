@@ -41,6 +41,7 @@ struct contract_operation {
 	size_t body_count;
 	bool body_required;
 	size_t max_body;	     /* x-max-body in bytes, else 64 KiB; 0 where no body is declared */
+	bool open_query;	     /* x-open-query: query parameters that are not declared are ignored, not refused */
 	bool stream;		     /* x-stream: the body goes to a file, not to memory */
 	bool idempotent;	     /* takes an Idempotency-Key */
 	int timeout;		     /* x-timeout in seconds, else 10 */

@@ -132,16 +132,20 @@ static bool read_number(struct builder *b, struct located at, const char *key, l
 static bool read_limits(struct builder *b, struct contract_operation *operation, struct located at)
 {
 	const json_t *stream = json_object_get(at.value, "x-stream");
+	const json_t *open_query = json_object_get(at.value, "x-open-query");
 	long long max_body = (long long)operation->max_body, timeout = DEFAULT_TIMEOUT;
 
 	if (stream && !json_is_boolean(stream))
 		return builder_fail(b, at, "x-stream", "'x-stream' must be true or false");
+	if (open_query && !json_is_boolean(open_query))
+		return builder_fail(b, at, "x-open-query", "'x-open-query' must be true or false");
 	if (!operation->body_count && (stream || json_object_get(at.value, "x-max-body")))
 		return builder_fail(b, at, NULL, "x-stream and x-max-body need a requestBody");
 	if (!read_number(b, at, "x-max-body", MOST_BODY, &max_body) ||
 		!read_number(b, at, "x-timeout", MOST_TIMEOUT, &timeout))
 		return false;
 	operation->stream = json_is_true(stream);
+	operation->open_query = json_is_true(open_query);
 	operation->max_body = (size_t)max_body;
 	operation->timeout = (int)timeout;
 	return true;

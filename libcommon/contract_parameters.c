@@ -207,10 +207,12 @@ static void check_names(const struct contract_operation *operation, const char *
 
 		while (&names[earlier] < name && strcmp(names[earlier], *name) != 0)
 			earlier++;
-		if (!is_query_parameter(operation, *name))
-			add_error(errors, *name, IN_QUERY, "unknown", "is not a parameter of this operation");
-		else if (&names[earlier] < name)
+		if (!is_query_parameter(operation, *name)) {
+			if (!operation->open_query)
+				add_error(errors, *name, IN_QUERY, "unknown", "is not a parameter of this operation");
+		} else if (&names[earlier] < name) {
 			add_error(errors, *name, IN_QUERY, "repeated", "may be sent only once");
+		}
 	}
 }
 

@@ -1,5 +1,6 @@
 /* Owns what other services' events mean here: a fee that is due makes a position, a withdrawal takes it back, and a
  * person who becomes known gets the bills that bear her fiscal code. */
+#include <string.h>
 #include "payments.h"
 #include "payments.sql.h"
 
@@ -8,8 +9,8 @@ static const char *position_of(struct request *rq, const json_t *practice, const
 {
 	const char *name =
 		arena_printf(rq->arena, "%s %s", json_text(person, "givenName"), json_text(person, "familyName"));
-	const char *reason = arena_printf(
-		rq->arena, "%s - %s", json_text(practice, "fee.title"), json_text(practice, "service.title"));
+	const char *fee = json_text(practice, "fee.title"), *service = json_text(practice, "service.title");
+	const char *reason = fee ? arena_printf(rq->arena, "%s - %s", fee, service) : service;
 
 	return json_sql(rq, json_make(rq, "{s:{s:s s:s s:s} s:s s:I s:{s:s s:s}}", "debtor", "fiscalCode",
 				    json_text(person, "fiscalCode"), "name", name, "personId", json_text(person, "id"),
@@ -17,6 +18,14 @@ static const char *position_of(struct request *rq, const json_t *practice, const
 				    "reference", "kind", "practice", "id", json_text(practice, "id")));
 }
 
+static bool is_due(const json_t *practice)
+{
+	const char *state = json_text(practice, "state");
+
+	return state && strcmp(state, "payment-due") == 0;
+}
+
+/* A practice that moved on before this was heard, because she gave it up, owes nothing. */
 int practice_payment_due(struct request *rq)
 {
 	const char *id = json_text(rq->event, "aggregate");
@@ -24,6 +33,8 @@ int practice_payment_due(struct request *rq)
 
 	if (!practice)
 		return rq->status;
+	if (!is_due(practice))
+		return reply_empty(rq, 204);
 	person = client_get(rq, "identity", "/persons/%s", json_text(practice, "applicant.personId"));
 	if (!person)
 		return rq->status;

@@ -236,6 +236,11 @@ def test_operator_is_no_choice_for_a_citizens_client(browser, desk):
     assert "code" in answer_of(browser.choose(ANNA)), "a refused choice does not end the login"
 
 
+def test_unknown_parameters_of_a_request_are_ignored(browser):
+    """RFC 6749, section 3.1: clients add their own."""
+    browser.begin(vendor_hint="x", utm_source="newsletter")
+
+
 # ---- attacks on the authorization request
 
 @pytest.mark.parametrize("redirect_uri", [

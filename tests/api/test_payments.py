@@ -2,7 +2,7 @@
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 from support import portico, station
@@ -426,6 +426,9 @@ def test_instalments_are_paid_one_by_one(roberto, davide, pagopa, eventually, st
     made = in_instalments(roberto, davide, 3334, 3333)
     pagopa.pay(davide, made)
     half = state_is(eventually, davide, made, "partly-paid")
+    paid_at = davide.get(f"/payments/v1/positions/{made['id']}/receipt", expect=200).json()["receipts"][0]["paidAt"]
+    assert abs(datetime.now(timezone.utc) - datetime.fromisoformat(paid_at.replace("Z", "+00:00"))) < timedelta(minutes=10), \
+        "the node writes Italian time, the API speaks UTC"
     assert half["outstanding"]["amount"] == 3333 and half["noticeNumber"] == made["instalments"][1]["noticeNumber"]
     assert [part["state"] for part in half["instalments"]] == ["paid", "open"]
     assert events_of(stack, made, "position.partly-paid") == 1
@@ -489,3 +492,16 @@ def test_the_fee_of_a_practice_becomes_a_due_and_goes_with_it(davide, eventually
     portico.await_state(davide, practice, "payment-due")
     portico.act(davide, practice, "withdrawal", {"reason": "ci ho ripensato"})
     state_is(eventually, davide, due, "cancelled")
+
+
+def test_a_fee_heard_of_after_the_withdrawal_is_not_due(davide, stack, eventually):
+    """As when its event waited among the dead letters meanwhile."""
+    practice = portico.draft(davide)
+    portico.act(davide, practice, "submission")
+    due = portico.due_of(davide, practice)
+    portico.await_state(davide, practice, "payment-due")
+    portico.act(davide, practice, "withdrawal", {})
+    state_is(eventually, davide, due, "cancelled")
+    event = stack.again("dossier", "practice.payment-due", practice["id"])
+    eventually(lambda: stack.heard("payments", "dossier", event))
+    assert stack.sql("payments", f"SELECT count(*) FROM positions WHERE reference_id = '{practice['id']}'") == "1"

@@ -103,6 +103,8 @@ static const struct change operation_changes[] = {
 		"#/paths/~1books~1{bookId}~1pages/post/x-max-body: 'x-max-body' must be an integer" },
 	{ "x-max-body: 100", "x-timeout: 1000",
 		"#/paths/~1books~1{bookId}~1pages/post/x-timeout: 'x-timeout' must be" },
+	{ "x-max-body: 100", "x-open-query: 1",
+		"#/paths/~1books~1{bookId}~1pages/post/x-open-query: 'x-open-query' must be true" },
 	{ "x-max-body: 100", "x-stream: yes",
 		"#/paths/~1books~1{bookId}~1pages/post/x-stream: 'x-stream' must be true" },
 	{ "      operationId: listBooks", "      x-max-body: 10\n      operationId: listBooks",

@@ -7,9 +7,9 @@ with mine as (
 	where p.subject_id = app_subject()
 ), items as (
 	select i.kind, i.state, i.amount, i.starts_at, item_json(i) as item, row_number() over (partition by i.kind
-		order by case i.kind when 'due' then (i.state in ('paid', 'cancelled'))::int end,
-			i.due_on, i.starts_at desc, i.id desc) as n
+		order by settled, case when not settled then i.due_on end, i.due_on desc, i.starts_at desc, i.id desc) as n
 	from dossier_items i
+	cross join lateral (select i.kind = 'due' and i.state in ('paid', 'cancelled') as settled) s
 	where i.subject_id = app_subject()
 )
 select json_build_object(

@@ -334,6 +334,19 @@ create function position_page(found positions[], size int) returns json language
 	from generate_subscripts(found, 1) as place
 $$;
 
+-- xsd:dateTime as the node writes it: the local time of Italy, unless it says its offset. The text itself stays in the receipt; what
+-- is no moment is null, since a receipt is never refused for it.
+create function moment_of(written text) returns timestamptz language plpgsql stable as $$
+begin
+	if written ~ '(Z|[+-]\d\d:\d\d)$' then
+		return written::timestamptz;
+	end if;
+	return written::timestamp at time zone 'Europe/Rome';
+exception when data_exception then
+	return null;
+end
+$$;
+
 create function receipt_json(r receipts) returns json language sql stable as $$
 	select json_strip_nulls(json_build_object(
 		'id', r.id,
@@ -347,6 +360,6 @@ create function receipt_json(r receipts) returns json language sql stable as $$
 		'fee', money_json(r.fee),
 		'pspName', r.psp_name,
 		'paymentMethod', r.payment_method,
-		'paidAt', r.paid_at,
+		'paidAt', to_utc(moment_of(r.paid_at)),
 		'receivedAt', to_utc(r.received_at)))
 $$;
