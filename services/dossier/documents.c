@@ -74,19 +74,23 @@ int delete_document(struct request *rq)
 	return reply_empty(rq, 204);
 }
 
-/* What was taken out of drafts, one file a run. */
+/* What was taken out of drafts, one file a run: claimed, then looked for, then removed, each committed before the next.
+ */
 int sweep_documents(struct request *rq)
 {
-	const json_t *file = sql_maybe(rq, SQL_CLAIM_LOOSE_FILE);
+	const json_t *file = sql_maybe(rq, SQL_CLAIM_LOOSE_FILE), *look;
 	const char *sha256 = json_text(file, "sha256");
 
 	if (!file)
 		return rq->status;
 	if (!sha256)
 		return reply_empty(rq, 204);
-	if (json_is_true(json_at(file, "needed")))
-		return reply_empty(rq, 200);
-	if (!store_remove(rq, sha256))
+	look = sql_row(rq, SQL_NEEDS_FILE, sha256);
+	if (!look)
+		return rq->status;
+	if (!json_is_true(json_at(look, "needed")) && !store_remove(rq, sha256))
 		return problem(rq, 503, "unavailable", "The file %s could not be removed.", sha256);
-	return sql_done(rq, SQL_DROP_LOOSE_FILE, json_text(file, "tenant"), sha256) ? reply_empty(rq, 200) : rq->status;
+	return sql_done(rq, SQL_DROP_LOOSE_FILE, json_text(file, "tenant"), sha256, json_text(file, "since"))
+		       ? reply_empty(rq, 200)
+		       : rq->status;
 }

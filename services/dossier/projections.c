@@ -28,7 +28,8 @@ static int done(struct request *rq, bool kept)
 	return kept ? reply_empty(rq, 204) : rq->status;
 }
 
-/* The number of a submission starts the practice on its way; that of a decision ends it. */
+/* The number of a submission starts the practice on its way; that of a decision ends it. Heard late, it may be annulled
+ * already. */
 static int registration_created(struct request *rq)
 {
 	const json_t *registration;
@@ -42,9 +43,10 @@ static int registration_created(struct request *rq)
 	practice = practice_of(registration);
 	purpose = json_text(registration, "reference.purpose");
 	entry = json_sql(
-		rq, json_make(rq, "{s:O s:O s:O s:O s:O}", "id", json_at(registration, "id"), "number",
+		rq, json_make(rq, "{s:O s:O s:O s:O s:O s:O*}", "id", json_at(registration, "id"), "number",
 			    json_at(registration, "number"), "year", json_at(registration, "year"), "protocol",
-			    json_at(registration, "protocol"), "registeredAt", json_at(registration, "registeredAt")));
+			    json_at(registration, "protocol"), "registeredAt", json_at(registration, "registeredAt"),
+			    "annulledAt", json_at(registration, "annulment.at")));
 	if (purpose && strcmp(purpose, "submission") == 0)
 		return done(rq, sql_done(rq, SQL_REGISTER_PRACTICE, practice, entry) &&
 					sql_done(rq, SQL_ADVANCE_PRACTICE, practice));

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 from support import portico
+from support.contracts import ROOT
 from support.portico import PDF, act, attach, await_state, draft, show
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -317,10 +318,19 @@ def test_what_was_taken_out_leaves_the_disk(anna, stack, eventually):
     stack.sql("dossier", "update loose_files set since = now() - interval '1 hour'")
     stack.sql("dossier", "notify tasks, 'sweep_documents'")
     eventually(lambda: not place(first).exists())
-    eventually(lambda: stack.sql("dossier", "select count(*) from loose_files where since < now() - interval '10 minutes'") == "0")
+    mine = f"sha256 in ('{first['sha256']}', '{second['sha256']}')"
+    eventually(lambda: stack.sql("dossier", f"select count(*) from loose_files where {mine}") == "0")
     assert place(third).read_bytes() == shared
     upload(anna, made, alone, expect=201)         # the same bytes may come back
     assert place(first).read_bytes() == alone
+
+
+def test_a_file_that_one_replica_removes_no_other_removes_later(stack):
+    """It would remove the same bytes when they have come back."""
+    claim = (ROOT / "services/dossier/sql/claim_loose_file.sql").read_text()
+    rows = stack.sql("dossier", f"begin; update loose_files set since = now(); insert into loose_files (tenant_id, sha256, since) "
+                                f"values ('c_a944', '{uuid.uuid4().hex * 2}', now() - interval '1 hour'); {claim}; {claim}; rollback")
+    assert rows.count("sha256") == 1
 
 
 # ---- submission and what follows by itself

@@ -492,16 +492,3 @@ def test_the_fee_of_a_practice_becomes_a_due_and_goes_with_it(davide, eventually
     portico.await_state(davide, practice, "payment-due")
     portico.act(davide, practice, "withdrawal", {"reason": "ci ho ripensato"})
     state_is(eventually, davide, due, "cancelled")
-
-
-def test_a_fee_heard_of_after_the_withdrawal_is_not_due(davide, stack, eventually):
-    """As when its event waited among the dead letters meanwhile."""
-    practice = portico.draft(davide)
-    portico.act(davide, practice, "submission")
-    due = portico.due_of(davide, practice)
-    portico.await_state(davide, practice, "payment-due")
-    portico.act(davide, practice, "withdrawal", {})
-    state_is(eventually, davide, due, "cancelled")
-    event = stack.again("dossier", "practice.payment-due", practice["id"])
-    eventually(lambda: stack.heard("payments", "dossier", event))
-    assert stack.sql("payments", f"SELECT count(*) FROM positions WHERE reference_id = '{practice['id']}'") == "1"

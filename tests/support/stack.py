@@ -95,6 +95,17 @@ class Stack:
         finally:
             self.sql(service, again)
 
+    def again(self, service, event, aggregate):
+        """Emits the newest event of that type and aggregate once more, as a new one that comes after whatever followed; its id."""
+        return self.sql(service, "SELECT emit_event(tenant_id, type, aggregate_id, subject_id, data) FROM outbox "
+                                 f"WHERE type = '{event}' AND aggregate_id = '{aggregate}' ORDER BY arrival DESC LIMIT 1")
+
+    def heard(self, service, source, event):
+        """Whether the service is done with that event of another one."""
+        position = self.sql(source, f"SELECT position FROM outbox WHERE id = '{event}' AND position IS NOT NULL")
+        done = self.sql(service, f"SELECT position FROM event_positions WHERE source = '{source}'")
+        return bool(position and done) and int(done) >= int(position)
+
     def events_at_rest(self):
         """True when every event of every service has left for its consumers."""
         return all(self.sql(service, "SELECT count(*) FROM outbox WHERE position IS NULL") == "0" for service in SERVICES)

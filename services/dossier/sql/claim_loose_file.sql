@@ -1,15 +1,15 @@
--- One file that lost a row ten minutes ago (no upload lasts that long): doomed, or let be when there is another row.
-with candidate as (
-	select l.tenant_id, l.sha256, exists (select from documents d where d.sha256 = l.sha256) as needed
-	from loose_files l
-	where l.since < now() - interval '10 minutes'
-	order by l.since
+-- One file that lost a row ten minutes ago (no upload lasts that long): doomed, so that no row comes to refer to it from
+-- here on, and taken for the next ten minutes, so that no other replica still removes it after the same bytes have come
+-- back. Whether a row refers to it is asked only when this is committed (needs_file.sql): an upload that was quicker is
+-- seen then.
+update loose_files l
+set doomed = true, since = now()
+from (
+	select tenant_id, sha256
+	from loose_files
+	where since < now() - interval '10 minutes'
+	order by since
 	limit 1
-	for update skip locked
-), spared as (
-	delete from loose_files l using candidate c where l.tenant_id = c.tenant_id and l.sha256 = c.sha256 and c.needed
-), condemned as (
-	update loose_files l set doomed = true from candidate c
-	where l.tenant_id = c.tenant_id and l.sha256 = c.sha256 and not c.needed
-)
-select json_build_object('tenant', tenant_id, 'sha256', sha256, 'needed', needed) from candidate
+	for update skip locked) as candidate
+where l.tenant_id = candidate.tenant_id and l.sha256 = candidate.sha256
+returning json_build_object('tenant', l.tenant_id, 'sha256', l.sha256, 'since', l.since)

@@ -1,0 +1,28 @@
+"""Events that are heard after what came later, as when they waited among the dead letters meanwhile."""
+from support import portico
+
+
+def test_a_fee_heard_of_after_the_withdrawal_is_not_due(citizen, stack, eventually):
+    davide = citizen("Davide Conti")
+    practice = portico.draft(davide)
+    portico.act(davide, practice, "submission")
+    due = portico.due_of(davide, practice)
+    portico.await_state(davide, practice, "payment-due")
+    portico.act(davide, practice, "withdrawal", {})
+    eventually(lambda: davide.get(f"/payments/v1/positions/{due['id']}", expect=200).json()["state"] == "cancelled")
+    event = stack.again("dossier", "practice.payment-due", practice["id"])
+    eventually(lambda: stack.heard("payments", "dossier", event))
+    assert stack.sql("payments", f"SELECT count(*) FROM positions WHERE reference_id = '{practice['id']}'") == "1"
+
+
+def test_a_registration_heard_of_after_its_annulment_is_annulled(citizen, operator, stack, eventually):
+    luca = citizen("Luca Ferrari")
+    practice = portico.draft(luca, "tari-riduzione")
+    portico.act(luca, practice, "submission")
+    registration = portico.await_state(luca, practice, "in-review")["registration"]
+    operator("c_a944", "mobilita").post(f"/protocol/v1/registrations/{registration['id']}/annulment",
+                                        {"reason": "Registrata due volte per errore."}, expect=200)
+    eventually(lambda: "annulledAt" in portico.show(luca, practice)["registration"])
+    stack.sql("dossier", f"UPDATE practices SET registration = NULL WHERE id = '{practice['id']}'")
+    stack.again("protocol", "registration.created", registration["id"])
+    assert "annulledAt" in eventually(lambda: portico.show(luca, practice).get("registration"))
