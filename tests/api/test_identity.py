@@ -212,11 +212,16 @@ def test_first_login_makes_the_person_once(stack):
     attributes = json.dumps({"spidCode": "DEMO0000000001", "name": "Luigi", "familyName": "Prova", "fiscalNumber": "TINIT-" + code,
                              "dateOfBirth": "1970-01-01", "placeOfBirth": "A944", "gender": "M"})
     stack.sql("identity", f"INSERT INTO demo_identities VALUES ('c_a944', '{code}', 'prova', '{attributes}')")
+    told = lambda sub: stack.sql("identity", f"SELECT count(*) FROM outbox WHERE type = 'person.updated' AND aggregate_id = '{sub}'")
     try:
         with ThreadPoolExecutor(6) as pool:
             subs = list(pool.map(lambda _: seen_from_inside(Browser(stack).tokens(code)["access_token"])["sub"], range(6)))
         assert len(set(subs)) == 1 and uuid.UUID(subs[0]).version == 7
-        assert stack.sql("identity", f"SELECT count(*) FROM outbox WHERE type = 'person.updated' AND aggregate_id = '{subs[0]}'") == "1"
+        assert told(subs[0]) == "1"
+        stack.sql("identity", f"UPDATE demo_identities SET attributes = attributes || '{{\"domicilePostalCode\": \"40121\"}}' WHERE id = '{code}'")
+        for _ in range(2):
+            Browser(stack).tokens(code)
+        assert told(subs[0]) == "2", "whatever changed is told, once"
     finally:
         stack.sql("identity", f"DELETE FROM demo_identities WHERE id = '{code}'")
 

@@ -178,6 +178,7 @@ DECLARE
 	known persons;
 	person persons;
 	first boolean;
+	of_login text[] := '{login_at,login_provider,login_acr}';
 BEGIN
 	INSERT INTO persons (fiscal_code, given_name, family_name) VALUES (code, attributes ->> 'name', attributes ->> 'familyName')
 	ON CONFLICT (fiscal_code) DO NOTHING RETURNING * INTO known;
@@ -199,9 +200,8 @@ BEGIN
 		mobile_phone = CASE WHEN p.contacts_own THEN p.mobile_phone ELSE coalesce(attributes ->> 'mobilePhone', p.mobile_phone) END,
 		login_at = now(), login_provider = provider, login_acr = acr
 	WHERE p.id = known.id RETURNING * INTO person;
-	IF first OR (person.given_name, person.family_name, person.address, person.municipality, person.email, person.mobile_phone)
-		IS DISTINCT FROM (known.given_name, known.family_name, known.address, known.municipality, known.email, known.mobile_phone)
-	THEN
+	-- whatever of the person others may keep: all but the login itself
+	IF first OR to_jsonb(person) - of_login IS DISTINCT FROM to_jsonb(known) - of_login THEN
 		UPDATE persons p SET version = p.version + 1, updated_at = now() WHERE p.id = person.id;
 		PERFORM emit_event(NULL, 'person.updated', person.id, person.id, '{"changed": ["names", "contacts"]}');
 	END IF;
