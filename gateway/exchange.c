@@ -132,8 +132,8 @@ static bool read_path(struct client *client, struct asking *asking)
 		return false;
 	}
 	if (!path_decode(asking->head.target, asking->path, &asking->path_length, &asking->query)) {
-		exchange_refuse(
-			client, 400, "a path with an empty or dotted segment, or a character that no path here has");
+		exchange_refuse(client, 400,
+			"a path with an empty or dotted segment, or a character that no path or query here has");
 		return false;
 	}
 	if (asking->path_length > MAX_PATH) {
@@ -156,8 +156,6 @@ static bool find_route(struct client *client, struct asking *asking)
 		snprintf(exchange->path, sizeof(exchange->path), "%.*s", (int)length, asking->head.target);
 		return true;
 	}
-	if (exchange->route)
-		allow = NULL; /* for sibling services only: outside it does not exist */
 	if (!allow)
 		answer_problem(client, 404, "not-found", "there is nothing at this path");
 	else if (strcmp(asking->head.method, "OPTIONS") == 0)

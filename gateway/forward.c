@@ -8,6 +8,8 @@
 #include "forward_parts.h"
 #include "upstream.h"
 
+enum { SLOWEST_BODY = 4 }; /* bytes a millisecond */
+
 static struct upstream_pool *pool_of(struct client *client)
 {
 	return &client->worker->pools[client->exchange.route->service];
@@ -252,6 +254,18 @@ static bool send_request(struct client *client)
 	return true;
 }
 
+/* A body may pause, and has to keep to the slowest pace on the whole: who sends a byte now and then would hold a
+ * connection to the service for days. */
+static int64_t body_deadline(const struct client *client)
+{
+	const struct exchange *exchange = &client->exchange;
+	int64_t patience = client->worker->gateway->body_timeout, pause = client->worker->now + patience;
+	int64_t whole =
+		exchange->started_us / 1000 + patience + (int64_t)(exchange->request_body.passed / SLOWEST_BODY);
+
+	return whole < pause ? whole : pause;
+}
+
 static void set_deadline(struct client *client)
 {
 	struct exchange *exchange = &client->exchange;
@@ -264,7 +278,7 @@ static void set_deadline(struct client *client)
 	else if (client->out.data && buffer_length(&client->out))
 		deadline = now + gateway->write_timeout;
 	else if (!exchange->request_body.done)
-		deadline = now + gateway->body_timeout;
+		deadline = body_deadline(client);
 	else if (!exchange->answer_known)
 		deadline = exchange->sent ? exchange->wait_deadline : now + operation_timeout(exchange);
 	else

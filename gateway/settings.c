@@ -31,7 +31,9 @@ static const struct setting own_settings[] = {
 	{ "PORTICO_CONNECT_TIMEOUT_MS", "1000", "For a connection to a service.", .number = true },
 	{ "PORTICO_HEADER_TIMEOUT", "10", "Seconds for the head of a request.", .number = true },
 	{ "PORTICO_IDLE_TIMEOUT", "75", "Seconds a connection may be idle between requests.", .number = true },
-	{ "PORTICO_BODY_TIMEOUT", "30", "Seconds between two pieces of a request's body.", .number = true },
+	{ "PORTICO_BODY_TIMEOUT", "30",
+		"Seconds between two pieces of a request's body, which comes with 4 kB a second at least.",
+		.number = true },
 	{ "PORTICO_WRITE_TIMEOUT", "30", "Seconds for a client to take a piece of the answer.", .number = true },
 	{ 0 },
 };

@@ -723,6 +723,17 @@ def test_slow_clients_are_cut(bench, upstream):
             assert 1.8 < time.time() - started < 3
 
 
+def test_a_body_in_drops_is_cut(bench, upstream):
+    """No pause is too long, and the body still takes for ever."""
+    with bench.gateway(PORTICO_BODY_TIMEOUT="1") as strict, strict.wire() as wire:
+        started = time.time()
+        wire.send(POST + "Content-Length: 1000\r\n\r\n")
+        for _ in range(10):
+            wire.send(b"{")
+            time.sleep(0.2)
+        assert wire.answer().slug == "request-timeout" and time.time() - started < 2.5
+
+
 def test_a_slow_reader_is_cut(bench):
     def endless(connection, request):
         connection.send_response(200)
