@@ -88,6 +88,8 @@ bool path_decode(const char *target, char *decoded, size_t *ret_length, const ch
 	decoded[length] = '\0';
 	*ret_length = length;
 	*ret_query = *target == '?' ? target + 1 : NULL;
+	if (*ret_query && strstr(*ret_query, "%00"))
+		return false;
 	if (length > 1 && decoded[length - 1] != '/' && ends_in_odd_segment(decoded, length))
 		return false;
 	return plain_ascii || utf8_holds((const unsigned char *)decoded, length);

@@ -16,6 +16,31 @@ struct db_settings request_settings(const struct request *rq)
 		.worker = rq->worker };
 }
 
+/* The server's own words may hold values of the row, so those who refuse nothing by hand get these. */
+static const char *in_words(struct request *rq, const struct db_failure *failure)
+{
+	static const struct {
+		const char *slug, *words;
+	} known[] = {
+		{ "invalid-value",
+			"A value cannot be taken: a date or number out of range, or a cursor that no page gave." },
+		{ "unknown-reference", "Something that the request refers to is not there." },
+		{ "forbidden", "This is not yours to change." },
+		{ "unavailable", "Busy or out of reach: nothing was done, try again." },
+		{ "idempotency-key-reused", "The key came with another request before." },
+		{ "idempotency-in-flight", "The first request with this key is still being served." }
+	};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		if (strcmp(failure->slug, known[i].slug) == 0)
+			return known[i].words;
+	}
+	if (failure->status >= 500)
+		return problem_title(failure->status);
+	return arena_printf(
+		rq->arena, "The rule %s does not hold; the operation's description explains it.", failure->slug);
+}
+
 int request_failed(struct request *rq, const struct db_failure *failure)
 {
 	if (failure->status == 503) {
@@ -27,8 +52,8 @@ int request_failed(struct request *rq, const struct db_failure *failure)
 	if (failure->status >= 500)
 		log_error("statement failed", "{s:s s:s s:i}", "sqlstate", failure->sqlstate, "slug", failure->slug,
 			"status", failure->status);
-	return problem(rq, failure->status, failure->slug, "%s",
-		*failure->detail ? failure->detail : problem_title(failure->status));
+	return problem(
+		rq, failure->status, failure->slug, "%s", *failure->detail ? failure->detail : in_words(rq, failure));
 }
 
 /* An event's transaction opens with its inbox row, so that its effect happens once however often it is delivered. */

@@ -50,6 +50,13 @@ def test_nesting_has_an_end(anna, opened, closed, levels, status):
     anna.delete(f"/dossier/v1/practices/{made['id']}", expect=204)
 
 
+@pytest.mark.parametrize("query", ["tenant%00=c_a662", "tenant=c_a944%00", "office=mobilita%00x"])
+def test_a_query_has_no_nul(operator, query):
+    """The gateway, which reads bytes, and a service, which reads strings, would take it for two different things."""
+    answer = operator("c_a944", "mobilita").get(f"/dossier/v1/practices?{query}", expect=400)
+    assert slug(answer) == "malformed-request"
+
+
 @pytest.mark.parametrize("purpose", ["submission", "decision"])
 def test_nobody_registers_a_practice_in_the_suites_stead(anna, partner, operator, purpose):
     """The number of a submission or a decision moves the practice on; a stranger's would stop it for good."""
@@ -107,3 +114,13 @@ def test_uploads_at_once_do_not_overfill_a_practice(anna):
             headers={"Content-Type": "application/pdf"}).status_code
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(upload, range(8))) == [201] + [409] * 7
+
+
+def test_what_the_database_refuses_is_said_in_words(anna, operator):
+    """A front end has the detail only: it must say more than the status does."""
+    made = portico.draft(anna)
+    large = '{"data": {"note": [' + ",".join(["1e-16000"] * 100) + "]}}"
+    answer = anna.patch(f"/dossier/v1/practices/{made['id']}", data=large, expect=422)
+    assert slug(answer) == "draft-too-large" and "draft-too-large" in answer.json()["detail"]
+    answer = operator("c_a944", "mobilita").get("/dossier/v1/practices", params={"after": "abc"}, expect=422)
+    assert slug(answer) == "invalid-value" and "cursor" in answer.json()["detail"]
