@@ -26,3 +26,18 @@ def test_a_registration_heard_of_after_its_annulment_is_annulled(citizen, operat
     stack.sql("dossier", f"UPDATE practices SET registration = NULL WHERE id = '{practice['id']}'")
     stack.again("protocol", "registration.created", registration["id"])
     assert "annulledAt" in eventually(lambda: portico.show(luca, practice).get("registration"))
+
+
+def test_a_confirmation_heard_of_after_the_cancellation_tells_nobody(citizen, stack, eventually):
+    anna = citizen("Anna Bianchi")
+    held = portico.hold(anna)
+
+    def told(event):
+        notices = anna.get("/notifications/v1/notices", params={"limit": 100}, expect=200).json()["items"]
+        return [notice["template"] for notice in notices if notice.get("reference", {}).get("id") == held["id"]].count(event)
+    for step, event in (("confirmation", "appointment.confirmed"), ("cancellation", "appointment.cancelled")):
+        anna.post(f"/booking/v1/appointments/{held['id']}/{step}", expect=200)
+        eventually(lambda: told(event) == 1)
+    again = stack.again("booking", "appointment.confirmed", held["id"])
+    eventually(lambda: stack.heard("notifications", "booking", again))
+    assert told("appointment.confirmed") == 1
