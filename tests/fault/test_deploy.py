@@ -49,7 +49,7 @@ def test_a_full_disk(tmp_path):
 
 
 def test_binaries_that_are_not_there(tmp_path):
-    refused(up(tmp_path / "state", "--bin", tmp_path), "gateway", "./deploy/up")
+    refused(up(tmp_path / "state", "--bin", tmp_path), "does not exist", "./deploy/up")
 
 
 def test_an_option_that_does_not_exist(tmp_path):
