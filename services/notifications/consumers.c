@@ -156,6 +156,23 @@ static json_t *compose(struct request *rq, const struct subject_matter *matter, 
 	return notice;
 }
 
+/* What would mislead the person when it is heard late, with the state in which it still holds: she would come to an
+ * appointment that was cancelled, or pay again. */
+static bool still_holds(const char *event, const json_t *thing)
+{
+	static const struct {
+		const char *event, *state;
+	} claims[] = { { "appointment.confirmed", "confirmed" }, { "appointment.moved", "confirmed" },
+		{ "position.expired", "expired" } };
+	const char *state = json_text(thing, "state");
+
+	for (size_t i = 0; state && i < sizeof claims / sizeof *claims; i++) {
+		if (strcmp(claims[i].event, event) == 0)
+			return strcmp(claims[i].state, state) == 0;
+	}
+	return true;
+}
+
 /* An event without a person (a company's position, say) has nobody to tell. */
 static int notify(struct request *rq, const struct subject_matter *matter)
 {
@@ -166,6 +183,8 @@ static int notify(struct request *rq, const struct subject_matter *matter)
 		return reply_empty(rq, 204);
 	thing = client_get(rq, matter->owner, "/%s/%s", matter->resource,
 		json_text(json_at(rq->event, "data"), matter->id_member));
+	if (thing && !still_holds(rq->path, thing))
+		return reply_empty(rq, 204);
 	person = thing ? fetch_person(rq, matter->topic) : NULL;
 	template = person ? sql_row(rq, SQL_FIND_TEMPLATE, rq->path, json_text(person, "delivery.language")) : NULL;
 	notice = template ? compose(rq, matter, thing, person, template) : NULL;
