@@ -99,12 +99,12 @@ pid_of() {               # prints the pid of NAME while it runs, else fails
 }
 
 # launch NAME COMMAND…: detached, in an empty environment plus the lines NAME=VALUE of standard input, its output in $log.
-# Does nothing when the same command with the same settings, binary and contracts already runs.
+# Does nothing when the same command with the same settings, binary and $contracts (their checksum) already runs.
 launch() {
 	local name=$1 settings stamp pid
 	shift
 	mapfile -t settings
-	stamp=$(printf '%s\n' "$@" "${settings[@]}"; stat -Lc '%i %Y' "$1"; cat "$root"/openapi/*.yaml | cksum)
+	stamp=$(printf '%s\n' "$@" "${settings[@]}"; stat -Lc '%i %Y' "$1")$contracts
 	if pid=$(pid_of "$name"); then
 		[ "$stamp" != "$(cat "$run/$name.stamp" 2>/dev/null)" ] || return 0
 		stop "$name"

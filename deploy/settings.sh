@@ -60,6 +60,6 @@ settings_of() {          # settings_of NAME: those that the binary declares
 	declared=$("$bin/$1" --help) || die "$bin/$1 --help fails: build it anew with ./deploy/up"
 	while IFS= read -r line; do
 		setting=${line%%=*}
-		if grep -qE "^ +${setting%_FILE} " <<<"$declared"; then echo "$line"; fi
+		if [[ $declared == *" ${setting%_FILE} "* ]]; then echo "$line"; fi
 	done < <(every_setting "$1")
 }
