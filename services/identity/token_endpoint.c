@@ -21,6 +21,13 @@ static const char *form(struct request *rq, const char *name)
 	return json_text(rq->json, name);
 }
 
+static bool is_utf8(const char *text)
+{
+	json_auto_t *string = json_string(text);
+
+	return string != NULL;
+}
+
 /* RFC 6749, section 2.3.1: id and secret are form-encoded before they are joined. False when the header is no such
  * thing. */
 static bool read_basic(struct request *rq, const char *authorization, const char **ret_id, const char **ret_secret)
@@ -37,7 +44,7 @@ static bool read_basic(struct request *rq, const char *authorization, const char
 		return false;
 	*ret_id = form_decode(rq, decoded, (size_t)(colon - decoded));
 	*ret_secret = form_decode(rq, colon + 1, strlen(colon + 1));
-	return *ret_id && *ret_secret;
+	return *ret_id && *ret_secret && is_utf8(*ret_id) && is_utf8(*ret_secret);
 }
 
 /* The client that proved itself, or NULL: already answered. */

@@ -9,7 +9,7 @@
 #include "scope.h"
 #include "text.h"
 
-enum { MAX_DEPTH = 16, MAX_NAME = 80, MAX_OUTPUT = 200000 };
+enum { MAX_DEPTH = 16, MAX_NAME = 80, MAX_OUTPUT = 200000, MAX_STEPS = 200000 };
 
 struct tag {
 	char kind; /* 'v' value, '{' raw value, '#', '^', '/', '!' */
@@ -24,6 +24,7 @@ struct rendering {
 	FILE *out;
 	const json_t *stack[MAX_DEPTH];
 	int depth;
+	int steps; /* tags looked at, sections begun: those in sections multiply, also when they write nothing */
 	const char *error;
 };
 
@@ -35,6 +36,11 @@ static bool fail(struct rendering *r, const char *place, const char *sentence, c
 		line += *c == '\n';
 	r->error = arena_printf(r->arena, "line %d: {{%s}} %s", line, name, sentence);
 	return false;
+}
+
+static bool take_step(struct rendering *r, const char *place)
+{
+	return r->steps++ < MAX_STEPS || fail(r, place, "comes round too often", "");
 }
 
 static void widen_to_line(const struct rendering *r, struct tag *tag)
@@ -71,6 +77,8 @@ static bool next_tag(struct rendering *r, const char *text, const char *end, str
 	size_t length;
 
 	if (!open)
+		return false;
+	if (!take_step(r, open))
 		return false;
 	inner = open + 2;
 	*tag = (struct tag){ .kind = 'v', .from = open };
@@ -164,6 +172,8 @@ static bool render_with(struct rendering *r, const json_t *value, const char *te
 
 	if (r->depth == MAX_DEPTH)
 		return fail(r, text, "is nested too deeply", "");
+	if (!take_step(r, text))
+		return false;
 	r->stack[r->depth++] = value;
 	done = render(r, text, end);
 	r->depth--;

@@ -1,5 +1,6 @@
 """What nobody does by mistake only once: types in capitals, values nested without end, references that are somebody else's, and two
 requests that meet where it hurts."""
+import base64
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -124,3 +125,10 @@ def test_what_the_database_refuses_is_said_in_words(anna, operator):
     assert slug(answer) == "draft-too-large" and "draft-too-large" in answer.json()["detail"]
     answer = operator("c_a944", "mobilita").get("/dossier/v1/practices", params={"after": "abc"}, expect=422)
     assert slug(answer) == "invalid-value" and "cursor" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("credentials", [b"", b"acquedotto", b"acquedotto:", b"a%zz:b", b"a%00:b", b"a\x00b:c", b"\xff:\xfe", b"a:%ff"])
+def test_credentials_of_any_bytes_are_just_wrong(anonymous, credentials):
+    answer = anonymous.post("/identity/v1/token", data={"grant_type": "client_credentials"}, expect=401,
+                            headers={"Authorization": "Basic " + base64.b64encode(credentials).decode()})
+    assert answer.json()["error"] == "invalid_client"

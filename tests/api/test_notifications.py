@@ -204,7 +204,8 @@ def test_preview_template(chiara):
 @pytest.mark.parametrize("draft, cause", [
     ({"data": {"person": {"name": "Anna"}, "practice": {"title": "x"}}}, "{{practice.registration}} is not among the data"),
     ({"text": "Manca {{la.chiusura"}, "is not closed"), ({"text": "{{#practice}}sempre"}, "is never closed"),
-    ({"text": "uno\n{{> altro}}"}, "line 2"), ({"text": "{{practice}}"}, "neither a text nor a whole number")])
+    ({"text": "uno\n{{> altro}}"}, "line 2"), ({"text": "{{practice}}"}, "neither a text nor a whole number"),
+    ({"subject": "x", "text": "{{#l}}" * 8 + "{{/l}}" * 8, "data": {"l": [{}] * 500}}, "comes round too often")])
 def test_preview_template_is_strict(chiara, draft, cause):
     problem = chiara.post(f"{BASE}/templates/practice.registered/preview", draft, expect=422).json()
     assert problem["type"] == "/problems/template-invalid" and cause in problem["detail"]

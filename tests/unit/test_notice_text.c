@@ -79,6 +79,15 @@ static void malformed_templates_are_refused(void **state)
 	assert_refused("{{=<% %>=}}", "{}", "line 1: {{=<% %>=}} is not a tag that templates know");
 }
 
+static void sections_do_not_multiply_without_end(void **state)
+{
+	const char *data = "{\"l\": [{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]}";
+
+	assert_filled("{{#l}}{{#l}}{{#l}}{{/l}}{{/l}}{{/l}}", data, "");
+	assert_refused("{{#l}}{{#l}}{{#l}}{{#l}}{{#l}}{{/l}}{{/l}}{{/l}}{{/l}}{{/l}}", data,
+		"line 1: {{}} comes round too often");
+}
+
 static void html_keeps_text_as_text(void **state)
 {
 	assert_string_equal(shape_html(arena, "a <b>\nc\n\n- uno\n- due & tre\nfine"),
@@ -128,7 +137,8 @@ static void addresses_that_no_envelope_takes(void **state)
 
 static void italian_days_and_money(void **state)
 {
-	wording_start();
+	if (!wording_start())
+		return 1;
 	assert_string_equal(wording_day(arena, "2026-12-01"), "martedì 1º dicembre 2026");
 	assert_string_equal(wording_moment(arena, "2026-12-31T23:30:00.000Z"), "venerdì 1º gennaio 2027 alle 00:30");
 	assert_string_equal(wording_moment(arena, "2026-07-01T08:05:00Z"), "mercoledì 1º luglio 2026 alle 10:05");
@@ -158,6 +168,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_section_alone_on_its_line_takes_the_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_missing_is_an_error_with_its_place, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(malformed_templates_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(sections_do_not_multiply_without_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(html_keeps_text_as_text, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(markdown_keeps_text_as_text, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_text_is_cut_by_characters, set_up, tear_down),
