@@ -1,6 +1,7 @@
 /* The operations of openapi/notifications.yaml, in the order of that file; the events that become notices and the tasks
  * that hand them over. When a handler runs the contract already holds: the caller has the scope, the input matches its
  * schema. */
+#include <stdio.h>
 #include "channel.h"
 #include "consumers.h"
 #include "delivery.h"
@@ -101,7 +102,10 @@ static const struct setting settings[] = {
 
 static bool start(const struct service *service)
 {
-	wording_start();
+	if (!wording_start()) {
+		fprintf(stderr, "notifications: this system does not know the time zone Europe/Rome: install tzdata\n");
+		return false;
+	}
 	for (const struct channel *const *channel = channels; *channel; channel++) {
 		if ((*channel)->start && !(*channel)->start())
 			return false;

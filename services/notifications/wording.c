@@ -10,10 +10,14 @@ static const char *const weekdays[] = { "domenica", "lunedì", "martedì", "merc
 static const char *const months[] = { "gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto",
 	"settembre", "ottobre", "novembre", "dicembre" };
 
-void wording_start(void)
+bool wording_start(void)
 {
+	time_t noon_in_winter = 1767268800; /* 2026-01-01T12:00:00Z */
+	struct tm local;
+
 	setenv("TZ", "Europe/Rome", 1);
 	tzset();
+	return localtime_r(&noon_in_winter, &local) && local.tm_hour == 13;
 }
 
 static const char *day_of(struct arena *arena, const struct tm *tm)

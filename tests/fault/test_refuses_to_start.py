@@ -55,3 +55,8 @@ class TestRefusesToStart:
 
 def test_the_gateway_refuses_an_unknown_setting(stack):
     says_why(start(stack, "gateway", PORTICO_UPSTREEMS="typo"), "PORTICO_UPSTREEMS")
+
+
+def test_notifications_on_a_system_that_does_not_know_the_time_in_italy(stack):
+    """Each appointment would be told an hour or two early."""
+    says_why(start(stack, "notifications", TZDIR="/nonexistent"), "Europe/Rome")
