@@ -60,20 +60,6 @@ static const char *read_kind(struct caller *caller, const char *kind)
 	return "the token is of an unknown kind";
 }
 
-static bool has_scope(const char *scopes, const char *wanted)
-{
-	size_t length = strlen(wanted);
-
-	while (*scopes) {
-		size_t word = strcspn(scopes, " ");
-
-		if (word == length && memcmp(scopes, wanted, length) == 0)
-			return true;
-		scopes += word + (scopes[word] == ' ');
-	}
-	return false;
-}
-
 static const char *read_caller(const json_t *claims, struct caller *caller)
 {
 	const json_t *scope = json_object_get(claims, "scope");
@@ -87,7 +73,7 @@ static const char *read_caller(const json_t *claims, struct caller *caller)
 	if (scope && !json_is_string(scope))
 		return "a claim has the wrong type";
 	caller->scope = scope ? json_string_value(scope) : "";
-	if (has_scope(caller->scope, "service"))
+	if (auth_scope_held(caller->scope, "service"))
 		return "no token holds the scope of sibling services";
 	reason = read_kind(caller, kind);
 	if (caller->kind == CALLER_PARTNER)
@@ -97,9 +83,8 @@ static const char *read_caller(const json_t *claims, struct caller *caller)
 
 static void finish(struct principal *principal)
 {
-	static const char *const kinds[] = { "anonymous", "citizen", "operator", "partner", "service" };
 	const struct caller *caller = &principal->caller;
-	json_t *members = json_pack("{s:s s:s* s:s* s:s* s:s*}", "kind", kinds[caller->kind], "subject",
+	json_t *members = json_pack("{s:s s:s* s:s* s:s* s:s*}", "kind", auth_kind_name(caller->kind), "subject",
 		caller->subject, "actor", caller->actor, "tenant", caller->tenant, "client", caller->client);
 	char *text = json_dumps(members, JSON_COMPACT | JSON_ENSURE_ASCII);
 

@@ -17,6 +17,11 @@ static size_t shared_key_length;
 
 static const char *const kind_names[] = { "anonymous", "citizen", "operator", "partner", "service" };
 
+const char *auth_kind_name(enum caller_kind kind)
+{
+	return kind_names[kind];
+}
+
 bool auth_start(const char *key)
 {
 	size_t length = strlen(key);
@@ -132,7 +137,7 @@ char *auth_caller_dup(const struct caller *caller)
 	return text;
 }
 
-static bool scope_held(const char *held, const char *wanted)
+bool auth_scope_held(const char *held, const char *wanted)
 {
 	size_t length = strlen(wanted);
 
@@ -151,7 +156,7 @@ bool auth_allows(const struct contract_operation *operation, const struct caller
 	for (size_t i = 0; i < operation->security_count; i++) {
 		const char *const *scope = operation->security[i].scopes;
 
-		while (*scope && scope_held(caller->scope, *scope))
+		while (*scope && auth_scope_held(caller->scope, *scope))
 			scope++;
 		if (!*scope && caller->kind != CALLER_ANONYMOUS)
 			return true;

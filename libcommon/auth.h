@@ -39,6 +39,11 @@ void auth_sign(const char *caller_header, size_t caller_length, const char *meth
 /* The key shared by gateway and services; at least 32 bytes. Call once at start. False when it is too short. */
 bool auth_start(const char *key);
 
+/* "citizen" and the like, as in the header and in logs. */
+const char *auth_kind_name(enum caller_kind kind);
+/* Whether the space-separated list of scopes has it. */
+bool auth_scope_held(const char *held, const char *wanted);
+
 /* True when the caller holds one whole alternative of the operation's security, or the operation is public. */
 struct contract_operation;
 bool auth_allows(const struct contract_operation *operation, const struct caller *caller);

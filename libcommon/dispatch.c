@@ -2,6 +2,7 @@
  * nothing here knows a domain word. */
 #include "dispatch.h"
 #include <ctype.h>
+#include <math.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -170,6 +171,28 @@ static bool too_deep(const char *text, size_t length)
 	return false;
 }
 
+/* PostgreSQL writes 1e300 as the integer that it is, and then jansson does not read it any more. */
+static bool too_large(json_t *value)
+{
+	const char *name;
+	json_t *inner;
+	size_t i;
+
+	if (json_is_real(value))
+		return fabs(json_real_value(value)) >= 9e18;
+	json_array_foreach(value, i, inner)
+	{
+		if (too_large(inner))
+			return true;
+	}
+	json_object_foreach(value, name, inner)
+	{
+		if (too_large(inner))
+			return true;
+	}
+	return false;
+}
+
 static void read_json(struct request *rq)
 {
 	json_error_t error;
@@ -181,6 +204,8 @@ static void read_json(struct request *rq)
 	rq->json = json_loadb(rq->body, rq->body_length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!rq->json)
 		problem(rq, 400, "malformed-json", "Line %d, column %d: %s.", error.line, error.column, error.text);
+	else if (too_large(rq->json))
+		problem(rq, 400, "malformed-json", "A number is larger than 64 bits can say.");
 }
 
 static void read_body(struct request *rq, json_t *errors)
@@ -262,13 +287,12 @@ static void run_operation(struct request *rq)
 
 static void account(struct request *rq)
 {
-	static const char *const kinds[] = { "anonymous", "citizen", "operator", "partner", "service" };
 	const char *operation = rq->contract ? rq->contract->id : "none";
 	double seconds = request_seconds(rq);
 
 	metrics_request(operation, rq->status, seconds);
 	log_info("request", "{s:s s:s s:i s:f s:s s:s* s:s* s:s*}", "operation", operation, "method", rq->method,
-		"status", rq->status, "ms", seconds * 1000, "caller", kinds[rq->caller.kind], "client",
+		"status", rq->status, "ms", seconds * 1000, "caller", auth_kind_name(rq->caller.kind), "client",
 		rq->caller.client, "tenant", rq->caller.tenant, "problem", rq->problem_slug);
 }
 

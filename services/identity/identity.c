@@ -16,7 +16,7 @@ const char *issuer(void)
 static int show_userinfo(struct request *rq)
 {
 	return sql_reply(rq, 200, SQL_SHOW_USERINFO, rq->caller.session, rq->caller.subject,
-		has_scope(rq->caller.scope, "profile") ? "true" : "false");
+		auth_scope_held(rq->caller.scope, "profile") ? "true" : "false");
 }
 
 static int show_me(struct request *rq)

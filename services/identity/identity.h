@@ -38,8 +38,6 @@ json_t *jws_verify(struct request *rq, const json_t *keys, const char *type, con
 /* The answer of the token endpoint for claims (of redeem_code and its like). refresh may be NULL. NULL: already
  * answered. */
 json_t *make_tokens(struct request *rq, const char *client, const json_t *claims, const char *refresh);
-/* Whether the space-separated list has it. */
-bool has_scope(const char *scopes, const char *wanted);
 /* The claims of an access token of ours that has not expired; a JSON null when it is none; NULL: already answered. */
 json_t *read_access_token(struct request *rq, const char *token);
 

@@ -30,17 +30,6 @@ static const char *make_id_token(
 			json_at(claims, "sid"), "auth_time", json_at(claims, "authTime")));
 }
 
-bool has_scope(const char *scopes, const char *wanted)
-{
-	size_t length = strlen(wanted);
-
-	for (const char *at = scopes; (at = strstr(at, wanted)); at += length) {
-		if ((at == scopes || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-			return true;
-	}
-	return false;
-}
-
 json_t *make_tokens(struct request *rq, const char *client, const json_t *claims, const char *refresh)
 {
 	const char *scope = json_text(claims, "scope"), *access, *id;
@@ -49,10 +38,10 @@ json_t *make_tokens(struct request *rq, const char *client, const json_t *claims
 	if (!signing_key(rq, &key))
 		return NULL;
 	access = make_access_token(rq, &key, client, claims);
-	id = has_scope(scope, "openid") ? make_id_token(rq, &key, client, claims) : NULL;
+	id = auth_scope_held(scope, "openid") ? make_id_token(rq, &key, client, claims) : NULL;
 	return json_make(rq, "{s:s s:s s:i s:s s:s* s:s*}", "access_token", access, "token_type", "Bearer",
 		"expires_in", ACCESS_TOKEN_LIFE, "scope", scope, "refresh_token",
-		has_scope(scope, "offline_access") ? refresh : NULL, "id_token", id);
+		auth_scope_held(scope, "offline_access") ? refresh : NULL, "id_token", id);
 }
 
 static bool claims_hold(const json_t *claims)
