@@ -1,8 +1,8 @@
 /* Who calls. The gateway verifies the token and tells the services in two headers:
  *   Portico-Caller:    compact JSON of struct caller
  *   Portico-Signature: t=UNIX-SECONDS,v=HEX of HMAC-SHA-256(key, caller LF method LF path LF t)
- * path is the percent-decoded path without query. A service refuses a request whose signature is missing, wrong or older
- * than 60 s (401), so that being on the internal network is not enough. */
+ * path is the percent-decoded path without query. A service refuses a request whose signature is missing, wrong or
+ * older than 60 s (401), so that being on the internal network is not enough. */
 #pragma once
 #include <jansson.h>
 #include <stdbool.h>
@@ -12,18 +12,18 @@ enum caller_kind { CALLER_ANONYMOUS, CALLER_CITIZEN, CALLER_OPERATOR, CALLER_PAR
 
 struct caller {
 	enum caller_kind kind;
-	const char *subject;    /* sub: the person (or operator) acted for; NULL for anonymous, partner and service */
-	const char *actor;      /* act: who acts when it is not the subject; NULL otherwise */
-	const char *tenant;     /* NULL for citizens: their area spans the territory */
-	const char *client;     /* client_id, or the calling service's name */
-	const char *scope;      /* space-separated; never NULL */
-	const char *acr;        /* level of the login; NULL when there was none */
-	const char *session;    /* sid; NULL when there is none */
-	json_t *roles;          /* array of strings, or NULL */
+	const char *subject; /* sub: the person (or operator) acted for; NULL for anonymous, partner and service */
+	const char *actor;   /* act: who acts when it is not the subject; NULL otherwise */
+	const char *tenant;  /* NULL for citizens: their area spans the territory */
+	const char *client;  /* client_id, or the calling service's name */
+	const char *scope;   /* space-separated; never NULL */
+	const char *acr;     /* level of the login; NULL when there was none */
+	const char *session; /* sid; NULL when there is none */
+	json_t *roles;	     /* array of strings, or NULL */
 };
 
-/* Reads Portico-Caller and checks Portico-Signature. Strings are borrowed from *ret_json, which the caller owns (also on
- * success only). False when anything is wrong. */
+/* Reads Portico-Caller and checks Portico-Signature. Strings are borrowed from *ret_json, which the caller owns (also
+ * on success only). False when anything is wrong. */
 bool auth_read(const char *caller_header, const char *signature_header, const char *method, const char *path,
 	struct caller *ret_caller, json_t **ret_json);
 
@@ -33,8 +33,8 @@ char *auth_sign_dup(const char *caller_header, const char *method, const char *p
 
 /* The same without allocation, for the gateway: writes "t=…,v=…" into signature (at least AUTH_SIGNATURE_MAX bytes). */
 enum { AUTH_SIGNATURE_MAX = 96 };
-void auth_sign(const char *caller_header, size_t caller_length, const char *method, const char *path, size_t path_length,
-	char signature[AUTH_SIGNATURE_MAX]);
+void auth_sign(const char *caller_header, size_t caller_length, const char *method, const char *path,
+	size_t path_length, char signature[AUTH_SIGNATURE_MAX]);
 
 /* The key shared by gateway and services; at least 32 bytes. Call once at start. False when it is too short. */
 bool auth_start(const char *key);

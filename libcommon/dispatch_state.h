@@ -6,11 +6,11 @@
 
 struct dispatch_state {
 	struct db *db;
-	struct db_transaction *transaction;     /* open since the first statement; NULL before and after */
-	bool transactional;                     /* all statements share one transaction */
-	const char *event_source, *event_id;    /* the inbox row that opens the transaction of an event */
-	bool duplicate;                         /* that event was handled before: nothing to do */
-	bool replayed;                          /* the answer is a stored one: nothing to commit */
+	struct db_transaction *transaction;  /* open since the first statement; NULL before and after */
+	bool transactional;		     /* all statements share one transaction */
+	const char *event_source, *event_id; /* the inbox row that opens the transaction of an event */
+	bool duplicate;			     /* that event was handled before: nothing to do */
+	bool replayed;			     /* the answer is a stored one: nothing to commit */
 	struct timespec started;
 };
 

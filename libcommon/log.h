@@ -1,6 +1,6 @@
 /* JSON lines on standard error, one a fact. Levels are tested before anything is formatted.
- * The members after the message follow jansson's json_pack: log_info("relay stopped", "{s:s s:i}", "stream", name, "left", n).
- * Lines carry ids, never contacts, tokens or bodies. */
+ * The members after the message follow jansson's json_pack: log_info("relay stopped", "{s:s s:i}", "stream", name,
+ * "left", n). Lines carry ids, never contacts, tokens or bodies. */
 #pragma once
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };

@@ -2,9 +2,11 @@
 #pragma once
 #include <stddef.h>
 
-/* One request done: counts it by operation and status and puts seconds in its histogram. operation must be a static string. */
+/* One request done: counts it by operation and status and puts seconds in its histogram. operation must be a static
+ * string. */
 void metrics_request(const char *operation, int status, double seconds);
-/* A counter of the service's own, by name and one label: metrics_count("portico_messages_total", "channel", "email"). */
+/* A counter of the service's own, by name and one label: metrics_count("portico_messages_total", "channel", "email").
+ */
 void metrics_count(const char *name, const char *label, const char *value);
 
 /* Appends gauges at scrape time: called with a writer for each /metrics. */

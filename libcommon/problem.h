@@ -1,4 +1,5 @@
-/* Errors by RFC 9457: application/problem+json with type /problems/SLUG, title, status, detail, instance and errors[]. */
+/* Errors by RFC 9457: application/problem+json with type /problems/SLUG, title, status, detail, instance and errors[].
+ */
 #pragma once
 #include <jansson.h>
 #include <stdarg.h>
@@ -15,7 +16,8 @@ int problem_with(struct request *rq, int status, const char *slug, const json_t 
 	__attribute__((format(printf, 5, 6)));
 
 /* The document itself, for those who answer without a request (the gateway). errors may be NULL; it is borrowed.
- * Each entry of errors: {"pointer": "/applicant/fiscalCode" or "parameter": "limit", "code": "format", "detail": "…"}. */
+ * Each entry of errors: {"pointer": "/applicant/fiscalCode" or "parameter": "limit", "code": "format", "detail": "…"}.
+ */
 json_t *problem_new(int status, const char *slug, const char *detail, const char *instance, const json_t *errors);
 
 /* The English reason phrase of an HTTP status: "Not Found". */

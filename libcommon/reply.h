@@ -4,7 +4,7 @@
 
 struct reply_header {
 	struct reply_header *next;
-	const char *name, *value;       /* of the request's arena */
+	const char *name, *value; /* of the request's arena */
 };
 
 /* Forgets what was answered so far: a commit that failed turns a success into a problem. */

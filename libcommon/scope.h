@@ -37,19 +37,18 @@ scope_of(FILE *, file, fclose)
 #define auto_fd __attribute__((cleanup(scope_close)))
 
 #ifdef LIBPQ_FE_H
-scope_of(PGresult *, result, PQclear)
+	scope_of(PGresult *, result, PQclear)
 #define auto_result __attribute__((cleanup(scope_result)))
 #endif
 
 #ifdef OPENSSL_EVP_H
-scope_of(EVP_PKEY *, pkey, EVP_PKEY_free)
-scope_of(EVP_MD_CTX *, md_ctx, EVP_MD_CTX_free)
+		scope_of(EVP_PKEY *, pkey, EVP_PKEY_free) scope_of(EVP_MD_CTX *, md_ctx, EVP_MD_CTX_free)
 #define auto_pkey __attribute__((cleanup(scope_pkey)))
 #define auto_md_ctx __attribute__((cleanup(scope_md_ctx)))
 #endif
 
 #ifdef __HIREDIS_H
-static inline void scope_redis_reply(redisReply **reply)
+			static inline void scope_redis_reply(redisReply **reply)
 {
 	if (*reply)
 		freeReplyObject(*reply);

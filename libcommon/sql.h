@@ -1,7 +1,7 @@
-/* SQL for handlers: one call, one statement, and the answer when it fails. Values are text or NULL; each statement gives
- * zero or one row with one JSON column in the API's own shape. In an operation marked .transaction (and in one called with
- * an Idempotency-Key, and in every event handler) all calls share one transaction, which 2xx commits and anything else rolls
- * back; elsewhere each call is its own. */
+/* SQL for handlers: one call, one statement, and the answer when it fails. Values are text or NULL; each statement
+ * gives zero or one row with one JSON column in the API's own shape. In an operation marked .transaction (and in one
+ * called with an Idempotency-Key, and in every event handler) all calls share one transaction, which 2xx commits and
+ * anything else rolls back; elsewhere each call is its own. */
 #pragma once
 #include <jansson.h>
 #include "db.h"
@@ -11,7 +11,8 @@ struct request;
 /* Runs and answers: the row's JSON with status; zero rows: 404 not-found. A column "etag" or "location" beside the JSON
  * becomes that header. */
 #define sql_reply(rq, status, sql, ...) sql_reply_values(rq, status, sql, SQL_VALUES(__VA_ARGS__))
-/* Runs and gives the row's JSON (owned by the request); NULL: already answered (404 not-found on zero rows, else by SQLSTATE). */
+/* Runs and gives the row's JSON (owned by the request); NULL: already answered (404 not-found on zero rows, else by
+ * SQLSTATE). */
 #define sql_row(rq, sql, ...) sql_row_values(rq, sql, SQL_VALUES(__VA_ARGS__))
 /* As sql_row, but zero rows is a JSON null, not an answer. */
 #define sql_maybe(rq, sql, ...) sql_maybe_values(rq, sql, SQL_VALUES(__VA_ARGS__))

@@ -150,7 +150,7 @@ static void the_stream_waits_for_a_slow_reader(void **state)
 	servers_sql("unit_events",
 		"SELECT count(emit_event('c_a944', 'unit.other', uuid7(), NULL, '{}')) FROM generate_series(1, 51500)");
 	long long length = 0;
-	for (int i = 0; i < 200 && stream_length() < 50001; i++)
+	for (int i = 0; i < 700 && stream_length() < 50001; i++)
 		usleep(50000);
 	for (int i = 0; i < 5; i++) {
 		usleep(200000);
