@@ -51,6 +51,16 @@ def test_nesting_has_an_end(anna, opened, closed, levels, status):
     anna.delete(f"/dossier/v1/practices/{made['id']}", expect=204)
 
 
+@pytest.mark.parametrize("number", ["1e300", "-1e19", "9300000000000000000", "9.3e18"])
+def test_numbers_have_an_end(anna, number):
+    """What PostgreSQL keeps as an integer of 300 digits nobody else reads: the practice could never be sent in."""
+    made = portico.draft(anna)
+    answer = anna.patch(f"/dossier/v1/practices/{made['id']}", data='{"data": {"n": [{"a": ' + number + "}]}}", expect=400)
+    assert slug(answer) == "malformed-json"
+    anna.patch(f"/dossier/v1/practices/{made['id']}", data='{"data": {"n": [{"a": 8.9e18}]}}', expect=200)
+    assert slug(anna.post(f"/dossier/v1/practices/{made['id']}/submission", expect=422)) == "form-invalid"
+
+
 @pytest.mark.parametrize("query", ["tenant%00=c_a662", "tenant=c_a944%00", "office=mobilita%00x"])
 def test_a_query_has_no_nul(operator, query):
     """The gateway, which reads bytes, and a service, which reads strings, would take it for two different things."""
