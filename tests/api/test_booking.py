@@ -51,7 +51,7 @@ def test_list_agendas(anonymous):
     assert {agenda["tenant"] for agenda in found} == {"c_a944", "c_a662"}
 
 
-def test_slots_keep_to_the_opening_hours_of_rome(anonymous):
+def test_list_slots_within_the_opening_hours_of_rome(anonymous):
     for agenda, slot in portico.free_slots(anonymous):
         start = datetime.fromisoformat(slot["startsAt"].replace("Z", "+00:00")).astimezone(ROME)
         hours = [h for h in agenda["hours"] if h["weekday"] == start.isoweekday()]
@@ -70,22 +70,35 @@ def test_slots_of_a_long_time_are_refused(anonymous):
     assert answer["type"] == "/problems/range-too-long"
 
 
-def test_hold_confirm_cancel(citizen):
+def test_create_appointment_holds_a_place_and_show_appointment(citizen):
     anna = citizen("Anna Bianchi")
     place = held(anna, notes="Verrò con un accompagnatore")
     assert place["state"] == "held" and place["heldUntil"] and place["personId"] == anna.sub
-    free = free_at(anna, place)
+    assert anna.get(f"/booking/v1/appointments/{place['id']}", expect=200).json() == place
+    assert place["notes"] == "Verrò con un accompagnatore"
+
+
+def test_confirm_appointment(citizen):
+    anna = citizen("Anna Bianchi")
+    place = held(anna)
     confirmed = act(anna, place, "confirmation")
     assert confirmed["state"] == "confirmed" and "heldUntil" not in confirmed and confirmed["version"] == 2
     assert act(anna, place, "confirmation")["version"] == 2, "confirming twice does no harm"
-    assert anna.get(f"/booking/v1/appointments/{place['id']}", expect=200).json()["notes"] == "Verrò con un accompagnatore"
+    act(anna, place, "cancellation")
+
+
+def test_cancel_appointment(citizen):
+    anna = citizen("Anna Bianchi")
+    place = held(anna)
+    free = free_at(anna, place)
+    act(anna, place, "confirmation")
     assert act(anna, place, "cancellation")["state"] == "cancelled"
     assert act(anna, place, "cancellation")["state"] == "cancelled"
     assert free_at(anna, place) == free + 1
     assert act(anna, place, "confirmation", expect=409)["type"] == "/problems/wrong-state"
 
 
-def test_move_takes_the_new_place_and_gives_the_old_one_back(citizen):
+def test_move_appointment_takes_the_new_place_and_gives_the_old_one_back(citizen):
     anna = citizen("Anna Bianchi")
     place = held(anna)
     act(anna, place, "confirmation")

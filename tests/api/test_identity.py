@@ -14,7 +14,7 @@ import jwt
 import pytest
 import requests
 
-from support import clients, contracts
+from support import clients, contracts, portico
 
 AREA_SCOPES = "openid profile practices offline_access"
 ANNA, LUCA = "BNCNNA85C52A944U", "FRRLCU71L04A662B"
@@ -109,7 +109,7 @@ def seen_from_inside(token):
 
 # ---- discovery, keys, tokens
 
-def test_metadata_leads_to_everything(anonymous, stack):
+def test_show_openid_configuration_and_show_server_metadata_lead_to_everything(anonymous, stack):
     metadata = anonymous.get("/identity/v1/.well-known/openid-configuration", expect=200).json()
     assert metadata["issuer"] == stack.url() + "/identity/v1"
     assert metadata["code_challenge_methods_supported"] == ["S256"]
@@ -118,7 +118,7 @@ def test_metadata_leads_to_everything(anonymous, stack):
     assert anonymous.get(clients.local(metadata["jwks_uri"]), expect=200).json()["keys"]
 
 
-def test_tokens_verify_with_the_published_keys(browser, anonymous, stack):
+def test_show_keys_that_verify_the_tokens(browser, anonymous, stack):
     tokens = browser.tokens()
     keys = {key["kid"]: jwt.PyJWK(key) for key in anonymous.get("/identity/v1/jwks.json", expect=200).json()["keys"]}
     issuer = stack.url() + "/identity/v1"
@@ -178,7 +178,7 @@ def test_rotation_refuses_no_token(browser, stack, eventually, anonymous):
 
 # ---- login
 
-def test_login_page_is_locked_down(browser):
+def test_show_demo_provider_is_locked_down(browser):
     page = browser.begin().page()
     assert page.status_code == 200 and 'lang="it"' in page.text and "Anna Bianchi" in page.text
     policy = page.headers["Content-Security-Policy"]
@@ -186,13 +186,13 @@ def test_login_page_is_locked_down(browser):
     assert "<script" not in page.text and page.headers["Cache-Control"] == "no-store"
 
 
-def test_response_names_issuer_and_state(browser, stack):
+def test_authorize_names_issuer_and_state(browser, stack):
     browser.begin()
     answer = answer_of(browser.choose(ANNA))
     assert (answer["state"], answer["iss"]) == (browser.state, stack.url() + "/identity/v1") and len(answer["code"]) >= 43
 
 
-def test_person_may_give_up(browser):
+def test_choose_demo_person_or_give_up(browser):
     browser.begin()
     answer = answer_of(browser.choose(None))
     assert (answer["error"], answer["state"]) == ("access_denied", browser.state) and "code" not in answer
@@ -208,7 +208,7 @@ def test_session_has_the_attributes_of_spid(browser, stack):
 
 def test_first_login_makes_the_person_once(stack):
     """Someone who was never here: several first logins at once make one person, whose sub stays."""
-    code = "PRVLGU70A01A944Y"
+    code = portico.fiscal_code()
     attributes = json.dumps({"spidCode": "DEMO0000000001", "name": "Luigi", "familyName": "Prova", "fiscalNumber": "TINIT-" + code,
                              "dateOfBirth": "1970-01-01", "placeOfBirth": "A944", "gender": "M"})
     stack.sql("identity", f"INSERT INTO demo_identities VALUES ('c_a944', '{code}', 'prova', '{attributes}')")
@@ -497,7 +497,7 @@ def test_refresh_follows_the_roles_of_today(desk, stack):
         stack.sql("identity", "UPDATE operators SET roles = '{admin,operator}' WHERE id = '0192f000-0000-7000-8000-000000000104'")
 
 
-def test_revoked_session_refreshes_no_more(browser):
+def test_revoke_token_and_refresh_no_more(browser):
     tokens = browser.tokens()
     for token in (tokens["refresh_token"], "nonsense"):
         assert browser.post("/identity/v1/revoke", data={"client_id": "demo-area", "token": token}).status_code == 200
@@ -512,7 +512,7 @@ def test_revoked_session_refreshes_no_more(browser):
 
 # ---- client credentials, introspection
 
-def test_partner_gets_a_token_of_its_tenant(acquedotto):
+def test_issue_token_of_its_tenant_to_a_partner(acquedotto):
     client, (name, secret) = acquedotto
     for proof in ({"auth": (name, secret), "data": {"grant_type": "client_credentials"}},
                   {"data": {"grant_type": "client_credentials", "client_id": name, "client_secret": secret}}):
@@ -554,7 +554,7 @@ def test_suspended_client_gets_nothing(acquedotto, stack):
         stack.sql("identity", "UPDATE clients SET suspended_at = NULL WHERE id = 'acquedotto'")
 
 
-def test_introspection_tells_only_of_own_tokens(acquedotto, browser):
+def test_introspect_token_tells_only_of_own_tokens(acquedotto, browser):
     client, proof = acquedotto
 
     def introspect(token):
@@ -592,7 +592,7 @@ def test_show_me(citizen):
     assert [child["givenName"] for child in me["children"]] == ["Giulia", "Matteo"]
 
 
-def test_userinfo_gives_names_for_the_scope_profile_only(browser, desk):
+def test_show_userinfo_gives_names_for_the_scope_profile_only(browser, desk):
     tokens = browser.tokens()
     profile = browser.with_token(tokens["access_token"]).get("/identity/v1/userinfo", expect=200).json()
     assert (profile["given_name"], profile["https://attributes.eid.gov.it/fiscal_number"]) == ("Anna", "TINIT-" + ANNA)
@@ -637,7 +637,7 @@ def test_change_me_takes_only_contacts(citizen, patch):
     assert citizen("Anna Bianchi").patch("/identity/v1/me", patch).status_code == 400
 
 
-def test_replace_preferences(citizen):
+def test_replace_preferences_and_show_preferences(citizen):
     davide = citizen("Davide Conti")
     wanted = {"language": "it", "quiet": {"from": "22:00", "to": "07:00"}, "channels": ["email"],
               "exceptions": [{"tenant": "c_a944", "topic": "payments", "channels": ["app-io", "email"]},
@@ -712,7 +712,7 @@ def test_end_session(stack, browser):
     luca.delete(f"/identity/v1/sessions/{current[0]['id']}", expect=204)
 
 
-def test_sessions_come_in_pages(browser):
+def test_list_sessions_in_pages(browser):
     for _ in range(3):
         tokens = browser.tokens("GRCPLA58R30A944T")
     paolo = browser.with_token(tokens["access_token"])
@@ -738,7 +738,7 @@ def test_session_of_another_stands(browser, desk):
 
 # ---- tenants and operators
 
-def test_tenants_are_public(anonymous):
+def test_list_tenants_and_show_tenant_are_public(anonymous):
     tenants = {tenant["id"]: tenant for tenant in anonymous.get("/identity/v1/tenants", expect=200).json()["items"]}
     assert tenants["c_a944"]["aoo"] == "A944BO1" and not tenants["c_l736"]["demo"]
     assert anonymous.get("/identity/v1/tenants/c_a662", expect=200).json() == tenants["c_a662"]
@@ -794,7 +794,7 @@ def test_fiscal_code_of_an_operator_is_checked(operator):
     assert [error["pointer"] for error in answer["errors"]] == ["/fiscalCode"]
 
 
-def test_last_administrator_stays(operator, stack):
+def test_remove_operator_role_but_not_of_the_last_administrator(operator, stack):
     """Two administrators who take the role from each other at the same moment: one of them keeps it."""
     bari = operator("c_a662")
     grazia = bari.sub
@@ -809,7 +809,7 @@ def test_last_administrator_stays(operator, stack):
         assert (sorted(answers), left) == ([204, 409], "1")
 
 
-def test_operators_are_for_administrators(operator, citizen):
+def test_list_operators_is_for_administrators(operator, citizen):
     for caller in (operator("c_a944", "mobilita"), citizen("Anna Bianchi")):
         caller.get("/identity/v1/operators", expect=403)
         caller.post("/identity/v1/operators", new_operator(), expect=403)
