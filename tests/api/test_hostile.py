@@ -142,3 +142,10 @@ def test_credentials_of_any_bytes_are_just_wrong(anonymous, credentials):
     answer = anonymous.post("/identity/v1/token", data={"grant_type": "client_credentials"}, expect=401,
                             headers={"Authorization": "Basic " + base64.b64encode(credentials).decode()})
     assert answer.json()["error"] == "invalid_client"
+
+
+def test_any_version_is_a_version(anna):
+    """If-Match: * asks for there being one (RFC 9110, section 13.1.1); identity takes it, and so does the dossier."""
+    made = portico.draft(anna)
+    for header, status in (("*", 200), ('"99"', 412)):
+        anna.patch(f"/dossier/v1/practices/{made['id']}", {"data": {"note": "x"}}, headers={"If-Match": header}, expect=status)
