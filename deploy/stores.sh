@@ -85,7 +85,8 @@ stop_postgres() {
 
 postgres_pid() {
 	local pid
-	pid=$(as_postgres head -n 1 "$cluster/data/postmaster.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null && echo "$pid"
+	pid=$(as_postgres head -n 1 "$cluster/data/postmaster.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = postgres ] &&
+		echo "$pid"
 }
 
 postgres_ready() {
