@@ -104,16 +104,19 @@ static double sum_of(size_t offset)
 	return (double)sum;
 }
 
-static void write_gauges(void (*gauge)(void *out, const char *name, const char *labels, double value), void *out)
+static void write_gauges(metrics_writer *write, void *out)
 {
 #define COUNTER(member) sum_of(offsetof(struct worker_counters, member))
-	gauge(out, "portico_gateway_clients", "", COUNTER(clients));
-	gauge(out, "portico_gateway_refused_clients_total", "", COUNTER(refused_clients));
-	gauge(out, "portico_gateway_upstream_connections", "", COUNTER(upstream_connections));
-	gauge(out, "portico_gateway_upstream_waiting", "", COUNTER(upstream_waiting));
-	gauge(out, "portico_gateway_upstream_retries_total", "", COUNTER(upstream_retries));
-	gauge(out, "portico_gateway_tokens_total", "found=\"cache\"", COUNTER(token_hits));
-	gauge(out, "portico_gateway_tokens_total", "found=\"signature\"", COUNTER(token_misses));
+	write(out, "portico_gateway_clients", "Connections of clients.", "", COUNTER(clients));
+	write(out, "portico_gateway_refused_clients_total", "Connections over the limit.", "",
+		COUNTER(refused_clients));
+	write(out, "portico_gateway_upstream_connections", "Connections to services.", "",
+		COUNTER(upstream_connections));
+	write(out, "portico_gateway_upstream_waiting", "Requests that wait for one.", "", COUNTER(upstream_waiting));
+	write(out, "portico_gateway_upstream_retries_total", "Requests sent again.", "", COUNTER(upstream_retries));
+	write(out, "portico_gateway_tokens_total", "Tokens checked, by where they were found good.", "found=\"cache\"",
+		COUNTER(token_hits));
+	write(out, "portico_gateway_tokens_total", NULL, "found=\"signature\"", COUNTER(token_misses));
 #undef COUNTER
 }
 

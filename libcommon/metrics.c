@@ -95,38 +95,80 @@ void metrics_add_source(metrics_source *source)
 		sources[place] = source;
 }
 
-static void write_gauge(void *out, const char *name, const char *labels, double value)
+static void write_value(void *out, const char *name, const char *help, const char *labels, double value)
 {
+	size_t length = strlen(name);
+	bool counts = length > 6 && strcmp(name + length - 6, "_total") == 0;
+
+	if (help)
+		fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, counts ? "counter" : "gauge");
 	fprintf(out, "%s%s%s%s %.6g\n", name, *labels ? "{" : "", labels, *labels ? "}" : "", value);
 }
 
-static void write_requests(FILE *out)
+static unsigned long sum_of(const struct series *one, size_t buckets)
 {
-	fputs("# HELP portico_requests_total Requests answered.\n# TYPE portico_requests_total counter\n"
-	      "# HELP portico_request_seconds Time to answer.\n# TYPE portico_request_seconds histogram\n",
-		out);
+	unsigned long sum = 0;
+
+	for (size_t b = 0; b < buckets; b++)
+		sum += atomic_load(&one->buckets[b]);
+	return sum;
+}
+
+static void write_total(FILE *out, const struct series *one, const char *labels)
+{
+	fprintf(out, "portico_requests_total{%s} %lu\n", labels, sum_of(one, BUCKETS + 1));
+}
+
+static void write_histogram(FILE *out, const struct series *one, const char *labels)
+{
+	for (size_t b = 0; b < BUCKETS; b++)
+		fprintf(out, "portico_request_seconds_bucket{%s,le=\"%g\"} %lu\n", labels, bounds[b],
+			sum_of(one, b + 1));
+	fprintf(out, "portico_request_seconds_bucket{%s,le=\"+Inf\"} %lu\n", labels, sum_of(one, BUCKETS + 1));
+	fprintf(out, "portico_request_seconds_sum{%s} %.6f\n", labels, (double)atomic_load(&one->microseconds) / 1e6);
+	fprintf(out, "portico_request_seconds_count{%s} %lu\n", labels, sum_of(one, BUCKETS + 1));
+}
+
+/* The format wants all the lines of one metric together, so each metric goes over all the series. */
+static void write_series(FILE *out, void (*write)(FILE *out, const struct series *one, const char *labels))
+{
+	char labels[160];
+
 	for (size_t i = 0; i < SERIES; i++) {
 		const char *operation = atomic_load(&series[i].operation);
 		int status = atomic_load(&series[i].status);
-		unsigned long sum = 0;
 
 		if (!operation || !status)
 			continue;
-		for (size_t b = 0; b <= BUCKETS; b++) {
-			sum += atomic_load(&series[i].buckets[b]);
-			if (b < BUCKETS)
-				fprintf(out,
-					"portico_request_seconds_bucket{operation=\"%s\",status=\"%d\",le=\"%g\"} "
-					"%lu\n",
-					operation, status, bounds[b], sum);
-		}
-		fprintf(out, "portico_request_seconds_bucket{operation=\"%s\",status=\"%d\",le=\"+Inf\"} %lu\n",
-			operation, status, sum);
-		fprintf(out, "portico_request_seconds_sum{operation=\"%s\",status=\"%d\"} %.6f\n", operation, status,
-			(double)atomic_load(&series[i].microseconds) / 1e6);
-		fprintf(out, "portico_request_seconds_count{operation=\"%s\",status=\"%d\"} %lu\n", operation, status,
-			sum);
-		fprintf(out, "portico_requests_total{operation=\"%s\",status=\"%d\"} %lu\n", operation, status, sum);
+		snprintf(labels, sizeof labels, "operation=\"%s\",status=\"%d\"", operation, status);
+		write(out, &series[i], labels);
+	}
+}
+
+static void write_counter(FILE *out, const char *key)
+{
+	size_t name = strcspn(key, "{");
+
+	fprintf(out, "# TYPE %.*s counter\n", (int)name, key);
+	for (size_t i = 0; i < COUNTERS; i++) {
+		const char *other = atomic_load(&counters[i].key);
+
+		if (other && strncmp(other, key, name + 1) == 0)
+			fprintf(out, "%s %lu\n", other, atomic_load(&counters[i].count));
+	}
+}
+
+/* Each counter once, at the first of its labels. */
+static void write_counters(FILE *out)
+{
+	for (size_t i = 0; i < COUNTERS && atomic_load(&counters[i].key); i++) {
+		const char *key = atomic_load(&counters[i].key);
+		size_t earlier = 0;
+
+		while (earlier < i && strncmp(atomic_load(&counters[earlier].key), key, strcspn(key, "{") + 1) != 0)
+			earlier++;
+		if (earlier == i)
+			write_counter(out, key);
 	}
 }
 
@@ -135,21 +177,21 @@ char *metrics_page_dup(const char *service)
 	char *page = NULL;
 	size_t length = 0;
 	FILE *out = open_memstream(&page, &length);
+	char labels[128];
 
 	if (!out)
 		abort();
-	fprintf(out, "# TYPE portico_info gauge\nportico_info{service=\"%s\",version=\"%s\"} 1\n", service,
-		PORTICO_VERSION);
-	write_requests(out);
-	for (size_t i = 0; i < COUNTERS; i++) {
-		const char *key = atomic_load(&counters[i].key);
-
-		if (key)
-			fprintf(out, "%s %lu\n", key, atomic_load(&counters[i].count));
-	}
+	snprintf(labels, sizeof labels, "service=\"%s\",version=\"%s\"", service, PORTICO_VERSION);
+	write_value(out, "portico_info", "What runs here.", labels, 1);
+	fputs("# HELP portico_requests_total Requests, events and tasks done.\n# TYPE portico_requests_total counter\n",
+		out);
+	write_series(out, write_total);
+	fputs("# HELP portico_request_seconds Time they took.\n# TYPE portico_request_seconds histogram\n", out);
+	write_series(out, write_histogram);
+	write_counters(out);
 	for (int i = 0; i < atomic_load(&source_count) && i < SOURCES; i++) {
 		if (sources[i])
-			sources[i](write_gauge, out);
+			sources[i](write_value, out);
 	}
 	fclose(out);
 	return page;

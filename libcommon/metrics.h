@@ -9,8 +9,11 @@ void metrics_request(const char *operation, int status, double seconds);
  */
 void metrics_count(const char *name, const char *label, const char *value);
 
-/* Appends gauges at scrape time: called with a writer for each /metrics. */
-typedef void metrics_source(void (*gauge)(void *out, const char *name, const char *labels, double value), void *out);
+/* Values that are looked up at scrape time: a source is called with a writer for each /metrics. A name that ends in
+ * _total is a counter, any other a gauge; help goes with the first of several lines of one name, NULL with the others.
+ */
+typedef void metrics_writer(void *out, const char *name, const char *help, const char *labels, double value);
+typedef void metrics_source(metrics_writer *write, void *out);
 void metrics_add_source(metrics_source *source);
 
 /* The page; malloc'ed. */

@@ -21,21 +21,22 @@ void service_pages_stop(void)
 	stopping = true;
 }
 
-void service_gauges(void (*gauge)(void *out, const char *name, const char *labels, double value), void *out)
+void service_gauges(metrics_writer *write, void *out)
 {
 	struct db_gauges db = db_gauges(the_db);
 	struct events_gauges events = events_gauges();
 
-	gauge(out, "portico_db_connections", "state=\"open\"", db.open);
-	gauge(out, "portico_db_connections", "state=\"in_use\"", db.in_use);
-	gauge(out, "portico_db_waiting", "", db.waiting);
-	gauge(out, "portico_db_wait_timeouts_total", "", (double)db.timeouts);
-	gauge(out, "portico_outbox_depth", "", (double)events.outbox_depth);
-	gauge(out, "portico_outbox_age_seconds", "", events.outbox_age);
-	gauge(out, "portico_consumer_lag", "", (double)events.lag);
-	gauge(out, "portico_consumer_pending", "", (double)events.pending);
-	gauge(out, "portico_dead_letters", "", (double)events.dead_letters);
-	gauge(out, "portico_redis_up", "", events.redis_alive);
+	write(out, "portico_db_connections", "Connections to the database.", "state=\"open\"", db.open);
+	write(out, "portico_db_connections", NULL, "state=\"in_use\"", db.in_use);
+	write(out, "portico_db_waiting", "Threads that wait for a connection.", "", db.waiting);
+	write(out, "portico_db_wait_timeouts_total", "Waits that ran out.", "", (double)db.timeouts);
+	write(out, "portico_outbox_depth", "Events not yet in the stream.", "", (double)events.outbox_depth);
+	write(out, "portico_outbox_age_seconds", "Age of the oldest of them.", "", events.outbox_age);
+	write(out, "portico_consumer_lag", "Events not yet given to this service.", "", (double)events.lag);
+	write(out, "portico_consumer_pending", "Events given and not yet done.", "", (double)events.pending);
+	write(out, "portico_dead_letters", "Events given up, until they are redriven.", "",
+		(double)events.dead_letters);
+	write(out, "portico_redis_up", "1 while Redis answers.", "", events.redis_alive);
 }
 
 static void show_metrics(struct request *rq)

@@ -1,6 +1,7 @@
 /* What a service shows to those who operate it. */
 #pragma once
 #include <stdbool.h>
+#include "metrics.h"
 
 struct db;
 struct request;
@@ -13,4 +14,4 @@ void service_pages_stop(void);
 bool service_page(struct request *rq);
 
 /* The gauges of pool, outbox and consumers, as a source for metrics_add_source(). */
-void service_gauges(void (*gauge)(void *out, const char *name, const char *labels, double value), void *out);
+void service_gauges(metrics_writer *write, void *out);
