@@ -61,14 +61,18 @@ static bool goes_out(const json_t *wanted)
 const char *plan_deliveries(struct request *rq, const json_t *person, const json_t *sender, const json_t *wanted)
 {
 	json_t *plan = json_make(rq, "[]");
+	const char *quiet_from = json_text(person, "delivery.quiet.from"),
+		   *quiet_to = json_text(person, "delivery.quiet.to");
 
 	for (const struct channel *const *channel = channels; *channel && goes_out(wanted); channel++) {
 		const char *address = (*channel)->address(rq, person, sender);
 
 		if (address)
-			json_array_append(plan, json_make(rq, "{s:s s:s s:s s:b}", "channel", (*channel)->name,
-							"address", address, "hint", (*channel)->hint(rq, address),
-							"standby", !is_chosen(*channel, person, wanted)));
+			json_array_append(
+				plan, json_make(rq, "{s:s s:s s:s s:b s:s? s:s?}", "channel", (*channel)->name,
+					      "address", address, "hint", (*channel)->hint(rq, address), "standby",
+					      !is_chosen(*channel, person, wanted), "quiet_from", quiet_from,
+					      "quiet_to", quiet_to));
 	}
 	release_first(plan);
 	return json_sql(rq, plan);
@@ -140,6 +144,8 @@ int deliver_next(struct request *rq)
 		return rq->status;
 	if (json_is_null(claimed))
 		return reply_empty(rq, 204);
+	if (json_is_true(json_at(claimed, "quiet")))
+		return reply_empty(rq, 200);
 	outcome = hand_over(rq, channel, claimed);
 	metrics_count("portico_deliveries_total", "outcome", outcome_names[outcome.kind]);
 	if (!settle(rq, channel, claimed, outcome))

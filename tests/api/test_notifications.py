@@ -1,12 +1,16 @@
 """Notices: who sees them, what they say, which channels they take, and what happens when a channel fails."""
 import email
 import email.policy
+import json
 import re
 import subprocess
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from mailbox import Maildir
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -280,6 +284,132 @@ def test_the_person_s_choice_is_followed(chiara, anna, await_delivery, eventuall
         assert delivery(chiara, made, "app-io") is None
     finally:
         anna.put("/identity/v1/me/preferences", preferences, expect=200)
+
+
+# ---- quiet hours
+
+@pytest.mark.parametrize("moment, window, end", [
+    ("2026-11-21 21:30+00", ("22:00", "07:00"), "2026-11-22 06:00+00"),
+    ("2026-11-22 05:59:59+00", ("22:00", "07:00"), "2026-11-22 06:00+00"),
+    ("2026-11-22 06:00+00", ("22:00", "07:00"), None),
+    ("2026-11-21 20:59:59+00", ("22:00", "07:00"), None),
+    ("2026-11-21 21:00+00", ("22:00", "07:00"), "2026-11-22 06:00+00"),
+    ("2026-12-31 23:30+00", ("00:00", "06:00"), "2027-01-01 05:00+00"),
+    ("2026-07-01 12:00+00", ("13:00", "15:00"), "2026-07-01 13:00+00"),
+    ("2026-07-01 10:59+00", ("13:00", "15:00"), None),
+    ("2026-07-01 13:00+00", ("13:00", "15:00"), None),
+    ("2026-07-01 12:00+00", ("14:00", "14:00"), None),
+    ("2026-07-01 12:00+00", (None, None), None),
+    # 29 March 2026: at 01:00 UTC the clock goes from 2 to 3
+    ("2026-03-28 22:00+00", ("22:00", "07:00"), "2026-03-29 05:00+00"),
+    ("2026-03-29 00:45+00", ("22:00", "02:30"), "2026-03-29 01:30+00"),
+    ("2026-03-29 01:30+00", ("22:00", "02:30"), None),
+    # 25 October 2026: at 01:00 UTC the clock goes from 3 back to 2
+    ("2026-10-24 21:00+00", ("22:00", "07:00"), "2026-10-25 06:00+00"),
+    ("2026-10-25 00:45+00", ("22:00", "02:30"), "2026-10-25 01:30+00"),
+    ("2026-10-25 01:29+00", ("22:00", "02:30"), "2026-10-25 01:30+00"),
+    ("2026-10-25 01:30+00", ("22:00", "02:30"), None),
+    ("2026-10-25 00:10+00", ("02:00", "06:00"), "2026-10-25 05:00+00"),
+    ("2026-10-25 01:10+00", ("02:00", "06:00"), "2026-10-25 05:00+00"),
+    ("2026-10-24 23:59+00", ("02:00", "06:00"), None)])
+def test_quiet_hours_end_when_the_clock_in_rome_says_so(stack, moment, window, end):
+    edges = ", ".join(f"'{edge}'" if edge else "NULL" for edge in window)
+    assert stack.sql("notifications", f"SELECT after_quiet('{moment}', {edges}) = '{end or moment}'") == "t"
+
+
+def clock_in_rome(**later):
+    return (datetime.now(ZoneInfo("Europe/Rome")) + timedelta(**later)).strftime("%H:%M")
+
+
+@contextmanager
+def quiet(citizen, begin, end):
+    """The citizen's quiet hours are these inside."""
+    preferences = citizen.get("/identity/v1/me/preferences", expect=200).json()
+    citizen.put("/identity/v1/me/preferences", preferences | {"quiet": {"from": begin, "to": end}}, expect=200)
+    try:
+        yield
+    finally:
+        citizen.put("/identity/v1/me/preferences", preferences, expect=200)
+
+
+def ends_with_the_quiet_hours(waiting, end):
+    moment = datetime.fromisoformat(waiting["nextAttemptAt"]).astimezone(ZoneInfo("Europe/Rome"))
+    return moment.strftime("%H:%M:%S") == f"{end}:00" and timedelta() < moment - datetime.now(moment.tzinfo) < timedelta(days=1)
+
+
+def test_in_the_quiet_hours_only_the_inbox_has_it(chiara, anna, operator, stack, await_delivery, eventually):
+    end = clock_in_rome(hours=2)
+    with quiet(anna, clock_in_rome(hours=-1), end):
+        made = write(chiara, anna)
+        waiting = [await_delivery(anna, made, channel, "created") for channel in ("email", "app-io")]
+        due = portico.position(operator("c_a944", "tributi"), anna)
+        told = noticed(anna, due["id"], "position.created", eventually)
+    waiting += [each for each in show(anna, told)["deliveries"] if each["channel"] != "inbox"]
+    assert len(waiting) == 4
+    assert all(ends_with_the_quiet_hours(each, end) and each["attempts"] == 0 for each in waiting)
+    assert delivery(anna, made, "inbox")["state"] == "delivered" and show(anna, made)["state"] == "sending"
+    stack.sql("notifications", "UPDATE deliveries SET quiet_from = NULL, quiet_to = NULL, next_attempt_at = now() "
+              f"WHERE notice_id IN ('{made['id']}', '{told['id']}') AND channel <> 'inbox'")
+    for notice in (made, told):
+        await_delivery(anna, notice, "email", "sent")
+        await_delivery(anna, notice, "app-io", "delivered")
+
+
+def test_outside_the_quiet_hours_it_goes_at_once(chiara, luca, await_delivery):
+    with quiet(luca, clock_in_rome(hours=1), clock_in_rome(hours=-1)):
+        await_delivery(luca, write(chiara, luca), "email", "sent")
+
+
+@pytest.mark.parametrize("outcome", ["temporary", "limited", "permanent"])
+def test_a_retry_and_the_reserve_wait_for_the_end_of_the_quiet_hours(chiara, paolo, stack, outcome):
+    begin, end = clock_in_rome(hours=-1), clock_in_rome(hours=2)
+    with channels_by_hand(stack, chiara, paolo, fax="sending", letter="standby") as (made, settle):
+        stack.sql("notifications", f"UPDATE deliveries SET quiet_from = '{begin}', quiet_to = '{end}' WHERE notice_id = '{made['id']}'")
+        settle("fax", outcome)
+        waiting = json.loads(stack.sql("notifications", f"SELECT delivery_json(d) FROM deliveries d WHERE notice_id = '{made['id']}' "
+                                       f"AND channel = '{'letter' if outcome == 'permanent' else 'fax'}' AND NOT standby"))
+        assert ends_with_the_quiet_hours(waiting, end)
+
+
+def test_what_comes_late_into_the_quiet_hours_is_put_off(chiara, paolo, stack, await_delivery, eventually):
+    """As if the channel had been at a stop, or its worker had died, when they began."""
+    end = clock_in_rome(hours=2)
+    with quiet(paolo, clock_in_rome(hours=-1), end):
+        made = write(chiara, paolo)
+        await_delivery(paolo, made, "app-io", "created")
+        for left_behind in ("state = 'created'", "state = 'sending', claim = uuid7()"):
+            stack.sql("notifications", f"UPDATE deliveries SET next_attempt_at = now() - interval '1 minute', {left_behind} "
+                      f"WHERE notice_id = '{made['id']}' AND channel = 'app-io'")
+            eventually(lambda: (d := delivery(paolo, made, "app-io"))["state"] == "created" and ends_with_the_quiet_hours(d, end))
+    assert delivery(paolo, made, "app-io")["attempts"] == 0
+
+
+@contextmanager
+def channels_by_hand(stack, operator, citizen, **states):
+    """A notice on channels that no worker serves, each in that state or on standby; settle(channel, outcome) says what became of one."""
+    made, claim = portico.notice(operator, citizen, channels=["inbox"]), uuid.uuid4()
+    for channel, state in states.items():
+        stack.sql("notifications", "INSERT INTO deliveries (tenant_id, notice_id, channel, subject_id, state, standby, claim) VALUES ('c_a944', "
+                  f"'{made['id']}', '{channel}', '{citizen.sub}', '{'created' if state == 'standby' else state}', {state == 'standby'}, '{claim}')")
+
+    def settle(channel, outcome, then=""):
+        stack.sql("notifications", f"BEGIN; SELECT settle_delivery('c_a944', '{made['id']}', '{channel}', '{claim}', '{outcome}', "
+                  f"'by hand', NULL, 0); {then}; COMMIT")
+    try:
+        yield made, settle
+    finally:
+        stack.sql("notifications", f"DELETE FROM notices WHERE id = '{made['id']}'; DELETE FROM channel_pauses WHERE channel = 'fax'")
+
+
+def test_two_channels_that_fail_at_once_release_what_stands_by(chiara, paolo, stack):
+    """Neither may take the other for one that is still on its way."""
+    with channels_by_hand(stack, chiara, paolo, fax="sending", telex="sending", letter="standby") as (made, settle), \
+            ThreadPoolExecutor() as pool:
+        first = pool.submit(settle, "fax", "permanent", "SELECT pg_sleep(2)")
+        time.sleep(1)
+        settle("telex", "permanent")
+        first.result()
+        assert stack.sql("notifications", f"SELECT standby FROM deliveries WHERE notice_id = '{made['id']}' AND channel = 'letter'") == "f"
 
 
 def test_an_e_mail_is_well_made_whatever_is_in_the_title(operator, anna, mailbox, eventually):

@@ -74,7 +74,8 @@ create policy person_marks on notices for update using (subject_id = app_subject
 create policy worker on notices to portico_notifications_worker using (true);
 
 -- next_attempt_at is when a worker may take it: now, after a pause, or when the lease of the worker that has it ends.
--- NULL: there is nothing left to do. The address is kept only until then.
+-- NULL: there is nothing left to do. The address is kept only until then. In the quiet hours (Europe/Rome, as the person had them when
+-- it was planned) nothing is handed over.
 create table deliveries (
 	tenant_id text not null,
 	notice_id uuid not null,
@@ -88,6 +89,8 @@ create table deliveries (
 	attempts int not null default 0,
 	checks int not null default 0,          -- looks at what became of it after it was sent
 	next_attempt_at timestamptz,
+	quiet_from time,
+	quiet_to time,
 	claim uuid,                             -- of the worker that has it
 	handed_over boolean not null default false,     -- the call that must not be repeated has begun
 	provider_reference text,
@@ -158,15 +161,27 @@ create function state_of_deliveries(p_tenant text, p_notice uuid) returns text l
 	where tenant_id = p_tenant and notice_id = p_notice and channel <> 'inbox' and not standby
 $$;
 
-create function refresh_notice(p_tenant text, p_notice uuid) returns void language plpgsql as $$
-begin
-	-- the lock first: two channels may settle at once, and the second must see what the first wrote
-	perform 1 from notices where tenant_id = p_tenant and id = p_notice for update;
+create function refresh_notice(p_tenant text, p_notice uuid) returns void language sql as $$
 	update notices n set state = s.state, updated_at = now()
 	from (select case state_of_deliveries(p_tenant, p_notice) when 'created' then 'sending'
 		else state_of_deliveries(p_tenant, p_notice) end as state) s
-	where n.tenant_id = p_tenant and n.id = p_notice and n.read_at is null and n.state <> s.state;
-end $$;
+	where n.tenant_id = p_tenant and n.id = p_notice and n.read_at is null and n.state <> s.state
+$$;
+
+-- The moment itself, or the end of the quiet hours that it falls into. They are one stretch of time from the one to the other hour of the
+-- clock in Rome, the next day's when the end is not later: of an hour that comes twice the first begins and the second ends them, and one
+-- that is left out counts as the hour after. From and to the same: there are none.
+create function after_quiet(p_moment timestamptz, p_from time, p_to time) returns timestamptz language sql stable as $$
+	select coalesce(max(q.ends), p_moment)
+	from (
+		select least((day + p_from) at time zone 'Europe/Rome',
+				(day + p_from - interval '1 hour') at time zone 'Europe/Rome' + interval '1 hour') as begins,
+			(day + p_to + case when p_to < p_from then interval '1 day' else '0' end) at time zone 'Europe/Rome' as ends
+		from (values (0), (1)) as days (back), lateral (
+			select (p_moment at time zone 'Europe/Rome')::date - back as day) which
+	) q
+	where p_from <> p_to and q.begins <= p_moment and p_moment < q.ends
+$$;
 
 -- 5 s, 10 s, 20 s … 1 h, a fifth more or less so that what failed together does not come back together.
 create function retry_pause(p_attempts int) returns interval language sql volatile as $$
@@ -175,7 +190,7 @@ $$;
 
 -- When nobody else is on the way to the person, the first that stood by goes.
 create function release_standby(p_tenant text, p_notice uuid) returns void language sql as $$
-	update deliveries d set standby = false, next_attempt_at = now(), updated_at = now()
+	update deliveries d set standby = false, next_attempt_at = after_quiet(now(), d.quiet_from, d.quiet_to), updated_at = now()
 	where d.tenant_id = p_tenant and d.notice_id = p_notice and d.channel = (
 		select channel from deliveries
 		where tenant_id = p_tenant and notice_id = p_notice and standby order by channel limit 1)
@@ -193,6 +208,8 @@ declare
 	next_state text;
 	next_at timestamptz;
 begin
+	-- a statement of its own, before all others: of two channels that settle at once, the second must see what the first wrote
+	perform from notices where tenant_id = p_tenant and id = p_notice for update;
 	select * into d from deliveries
 	where tenant_id = p_tenant and notice_id = p_notice and channel = p_channel and claim = p_claim for update;
 	if not found then
@@ -204,6 +221,7 @@ begin
 		next_at := now() + make_interval(secs => greatest(p_retry_after, 1));
 		insert into channel_pauses values (p_tenant, p_channel, next_at)
 		on conflict (tenant_id, channel) do update set until = greatest(channel_pauses.until, excluded.until);
+		next_at := case when next_state = 'created' then after_quiet(next_at, d.quiet_from, d.quiet_to) else next_at end;
 	elsif p_outcome = 'pending' then
 		next_state := 'sent';
 		next_at := case when d.checks < 30 then now() + retry_pause(d.checks + 1) end;
@@ -212,7 +230,8 @@ begin
 		next_at := case when p_reference is not null then now() + interval '2 seconds' end;
 	elsif p_outcome = 'temporary' and d.attempts + 1 < 80 then
 		next_state := 'temporary-failure';
-		next_at := now() + greatest(retry_pause(d.attempts + 1), make_interval(secs => p_retry_after));
+		next_at := after_quiet(now() + greatest(retry_pause(d.attempts + 1), make_interval(secs => p_retry_after)),
+			d.quiet_from, d.quiet_to);
 	else
 		next_state := case p_outcome when 'delivered' then 'delivered' when 'unavailable' then 'permanent-failure'
 			when 'permanent' then 'permanent-failure' else 'technical-failure' end;

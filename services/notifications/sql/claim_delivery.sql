@@ -1,7 +1,9 @@
 -- Takes the delivery of channel $1 that waits longest, for two minutes. An interrupted one (its worker died after it began the
--- call that must not be repeated) comes back with "interrupted".
+-- call that must not be repeated) comes back with "interrupted". One that comes late, after a pause or a lease, and into the quiet hours
+-- is put off ("quiet"), unless nothing is handed over any more: to ask what became of it disturbs nobody.
 with due as (
-	select tenant_id, notice_id, channel, handed_over
+	select tenant_id, notice_id, channel, handed_over,
+		case when d.state = 'sent' or d.handed_over then now() else after_quiet(now(), d.quiet_from, d.quiet_to) end as free_at
 	from deliveries d
 	where channel = $1 and next_attempt_at <= now()
 	and not exists (
@@ -10,11 +12,17 @@ with due as (
 	order by next_attempt_at
 	limit 1
 	for update skip locked
+), put_off as (
+	update deliveries d set state = case when d.state = 'sending' then 'created' else d.state end, claim = null,
+		next_attempt_at = due.free_at, updated_at = now()
+	from due
+	where d.tenant_id = due.tenant_id and d.notice_id = due.notice_id and d.channel = due.channel and due.free_at > now()
+	returning d.channel
 ), claimed as (
 	update deliveries d set state = case when d.state = 'sent' then 'sent' else 'sending' end, claim = uuid7(),
 		next_attempt_at = now() + interval '2 minutes', updated_at = now()
 	from due
-	where d.tenant_id = due.tenant_id and d.notice_id = due.notice_id and d.channel = due.channel
+	where d.tenant_id = due.tenant_id and d.notice_id = due.notice_id and d.channel = due.channel and due.free_at = now()
 	returning d.*
 )
 select json_build_object(
@@ -29,3 +37,5 @@ select json_build_object(
 from claimed c
 join due using (tenant_id, notice_id, channel)
 join notices n on n.tenant_id = c.tenant_id and n.id = c.notice_id
+union all
+select json_build_object('quiet', true) from put_off
