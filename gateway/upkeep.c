@@ -33,15 +33,18 @@ static void resolve(struct replica *replica)
 	freeaddrinfo(found);
 }
 
-static bool connects(const struct endpoint *endpoint)
+/* Without a descriptor nothing is learnt about the service: what was known of it stays. */
+static bool connects(const struct endpoint *endpoint, bool did)
 {
 	auto_fd int fd = socket(endpoint->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };
 	int error = 0;
 	socklen_t length = sizeof(error);
 
-	if (!endpoint->length || fd < 0)
+	if (!endpoint->length)
 		return false;
+	if (fd < 0)
+		return did;
 	if (connect(fd, (const struct sockaddr *)&endpoint->address, endpoint->length) == 0)
 		return true;
 	if (errno != EINPROGRESS || poll(&ready, 1, PROBE_TIMEOUT_MS) != 1)
@@ -57,7 +60,7 @@ static void probe(const struct upstream_service *service, struct replica *replic
 	pthread_mutex_lock(&replica->lock);
 	endpoint = replica->endpoint;
 	pthread_mutex_unlock(&replica->lock);
-	reachable = connects(&endpoint);
+	reachable = connects(&endpoint, atomic_load(&replica->reachable));
 	if (atomic_exchange(&replica->reachable, reachable) != reachable)
 		log_info(reachable ? "upstream is reachable" : "upstream cannot be reached", "{s:s s:s s:s}", "service",
 			service->name, "host", replica->host, "port", replica->port);

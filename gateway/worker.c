@@ -13,7 +13,15 @@
 #include "log.h"
 #include "upstream.h"
 
-enum { EVENTS = 256, ACCEPT_BATCH = 64, TICK_MS = TIMER_TICK_MS, LOG_FLUSH_MS = 500, DRAIN_MS = 10000, BACKLOG = 1024 };
+enum {
+	EVENTS = 256,
+	ACCEPT_BATCH = 64,
+	TICK_MS = TIMER_TICK_MS,
+	LOG_FLUSH_MS = 500,
+	DRAIN_MS = 10000,
+	BACKLOG = 1024,
+	ACCEPT_PAUSE_MS = 100
+};
 
 int64_t worker_clock_us(void)
 {
@@ -79,6 +87,43 @@ static void turn_away(struct worker *worker, int fd)
 	close(fd);
 }
 
+static void watch_listener(struct worker *worker, struct stream *listener, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = listener };
+
+	if (listener->fd >= 0)
+		epoll_ctl(worker->epoll, EPOLL_CTL_MOD, listener->fd, &event);
+}
+
+static void watch_listeners(struct worker *worker, uint32_t events)
+{
+	watch_listener(worker, &worker->listener, events);
+	watch_listener(worker, &worker->metrics_listener, events);
+}
+
+static void accept_again(struct timer *timer)
+{
+	watch_listeners((struct worker *)((char *)timer - offsetof(struct worker, accept_pause)), EPOLLIN);
+}
+
+/* Without descriptors the listener stays ready whatever we do: looking at it again at once would only burn the time of
+ * those who are being served, whose connections' ends give descriptors back. */
+static void cannot_accept(struct worker *worker, int cause)
+{
+	if (!worker->out_of_descriptors)
+		log_warning("connections cannot be accepted", "{s:s}", "reason", strerror(cause));
+	worker->out_of_descriptors = true;
+	watch_listeners(worker, 0);
+	timer_set(&worker->timers, &worker->accept_pause, worker->now + ACCEPT_PAUSE_MS);
+}
+
+static void all_accepted(struct worker *worker)
+{
+	if (worker->out_of_descriptors)
+		log_info("connections are accepted again", "{}");
+	worker->out_of_descriptors = false;
+}
+
 static void accept_clients(struct worker *worker, struct stream *listener, bool metrics_only)
 {
 	for (;;) {
@@ -90,8 +135,10 @@ static void accept_clients(struct worker *worker, struct stream *listener, bool 
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
 		if (fd < 0) {
-			if (errno != EAGAIN)
-				log_warning("a connection cannot be accepted", "{s:s}", "reason", strerror(errno));
+			if (errno == EAGAIN)
+				all_accepted(worker);
+			else
+				cannot_accept(worker, errno);
 			return;
 		}
 		if (worker->client_count >= worker->gateway->max_connections) {
@@ -151,6 +198,7 @@ struct worker *worker_new(struct gateway *gateway, bool with_metrics)
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	read_clock(worker);
 	worker->timers.now = worker->now;
+	worker->accept_pause.expired = accept_again;
 	worker->tokens = token_cache_new();
 	worker->anonymous = principal_anonymous_new();
 	worker->pools = upstream_pools_new(worker);

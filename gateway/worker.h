@@ -25,6 +25,8 @@ struct worker {
 	char date[32];	     /* wall as in the field Date */
 	time_t date_of;
 	bool draining;
+	bool out_of_descriptors; /* said so in the log; until all who knocked were let in */
+	struct timer accept_pause;
 	struct timers timers;
 	struct buffer_pool buffers;
 	struct upstream_pool *pools; /* by index of the service */

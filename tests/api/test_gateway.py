@@ -3,6 +3,7 @@ import hashlib
 import hmac
 import json
 import os
+import resource
 import socket
 import threading
 import time
@@ -578,6 +579,33 @@ def test_connections_are_bounded(bench):
             wire.socket.close()
             wire.file.close()
         time.sleep(0.2)
+
+
+def test_without_descriptors_it_waits_for_some(bench):
+    """No descriptor is left for those who knock: they wait, it neither spins nor fills its log, and then they are served."""
+    def processor_seconds(pid):
+        with open(f"/proc/{pid}/stat") as stat:
+            return sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    def said(sentence):
+        return poor.log.read_text().count(sentence)
+
+    with bench.gateway(PORTICO_WORKERS="1") as poor:
+        pid = poor.process.pid
+        limit = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd")) + 8
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limit))
+        wires = [poor.wire() for _ in range(20)]
+        time.sleep(0.5)
+        before = processor_seconds(pid)
+        time.sleep(2.5)         # the services are probed meanwhile, and not to be found unreachable for want of a descriptor
+        assert processor_seconds(pid) - before < 0.5
+        assert said("connections cannot be accepted") == 1
+        for wire in wires[:15]:
+            wire.__exit__()
+        assert wires[19].send(GET + "\r\n").answer().status == 200
+        assert said("connections are accepted again") == said("connections cannot be accepted") <= 3
+        for wire in wires[15:]:
+            wire.__exit__()
 
 
 # ---- Upstreams that fail
