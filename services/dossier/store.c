@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "scope.h"
+#include "spool.h"
+
+#define DECISION "decision-" /* of a document that we write ourselves, before it is in its place */
 
 bool store_start(void)
 {
@@ -23,6 +26,7 @@ bool store_start(void)
 			spool, folder);
 		return false;
 	}
+	spool_sweep(spool, DECISION);
 	return true;
 }
 
@@ -82,7 +86,7 @@ static bool write_whole(int fd, const char *bytes, size_t length)
 
 bool store_write(struct request *rq, const void *bytes, size_t length, char digest[TEXT_SHA256_MAX])
 {
-	char *file = arena_printf(rq->arena, "%s/decision-XXXXXX", config("PORTICO_SPOOL"));
+	char *file = arena_printf(rq->arena, "%s/" DECISION "XXXXXX", config("PORTICO_SPOOL"));
 	auto_fd int fd = mkostemp(file, O_CLOEXEC);
 
 	text_sha256(digest, bytes, length);
