@@ -85,17 +85,6 @@ static const char *fault_of(struct request *rq, const json_t *client, const char
 	return NULL;
 }
 
-/* The login belongs to this browser: the cookie that begins here is asked for until its end. */
-static void bind_browser(struct request *rq, const char *browser)
-{
-	const char *path_of_issuer = strchr(strstr(issuer(), "://") + 3, '/');
-
-	reply_header(rq, "Set-Cookie",
-		arena_printf(rq->arena, LOGIN_COOKIE "=%s; Path=%s/demo-provider; Max-Age=%d; HttpOnly; SameSite=Lax%s",
-			browser, path_of_issuer ? path_of_issuer : "", LOGIN_LIFE,
-			strncmp(issuer(), "https:", 6) == 0 ? "; Secure" : ""));
-}
-
 int authorize(struct request *rq)
 {
 	const char *id = random_hex(rq, 16), *browser = random_token(rq), *redirect_uri = query(rq, "redirect_uri"),
@@ -116,7 +105,7 @@ int authorize(struct request *rq)
 	if (!sql_done(rq, SQL_BEGIN_LOGIN, id, browser, query(rq, "client_id"), redirect_uri, query(rq, "scope"),
 		    query(rq, "state"), query(rq, "nonce"), query(rq, "code_challenge")))
 		return rq->status;
-	bind_browser(rq, browser);
+	bind_browser(rq, id, browser);
 	return reply_redirect(
 		rq, 302, url_with(rq, arena_printf(rq->arena, "%s/demo-provider", issuer()), "request", id, NULL));
 }

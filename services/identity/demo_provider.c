@@ -4,18 +4,6 @@
 #include "identity.h"
 #include "identity.sql.h"
 
-static const char *login_cookie(struct request *rq)
-{
-	const char *at = header(rq, "Cookie");
-	size_t name = strlen(LOGIN_COOKIE "=");
-
-	for (; at && *at; at += strcspn(at, ";"), at += strspn(at, "; ")) {
-		if (strncmp(at, LOGIN_COOKIE "=", name) == 0)
-			return arena_strndup(rq->arena, at + name, strcspn(at + name, "; "));
-	}
-	return NULL;
-}
-
 /* Only who holds the browser's cookie can know it, and it is good for one login. */
 static const char *csrf_token(struct request *rq, const char *request, const char *browser)
 {
@@ -54,13 +42,14 @@ static const char *people_list(struct request *rq, const json_t *people)
 
 int show_demo_provider(struct request *rq)
 {
-	const char *request = query(rq, "request"), *browser = login_cookie(rq);
+	const char *request = query(rq, "request"), *browser = bound_browser(rq, request);
 	json_t *login = sql_maybe(rq, SQL_SHOW_DEMO_LOGIN, request, browser);
 
 	if (!login)
 		return rq->status;
 	if (json_is_null(login))
 		return no_such_login(rq);
+	forget_old_logins(rq, request);
 	return reply_page(rq, 200, "Accesso dimostrativo",
 		arena_printf(rq->arena,
 			"<p class=\"note\">Questa pagina fa le veci di SPID e CIE nelle dimostrazioni. Le persone sono "
@@ -88,7 +77,8 @@ static int return_to_client(struct request *rq, const json_t *ended, const char 
 
 int choose_demo_person(struct request *rq)
 {
-	const char *request = json_text(rq->json, "request"), *browser = login_cookie(rq), *code = random_token(rq);
+	const char *request = json_text(rq->json, "request"), *browser = bound_browser(rq, request),
+		   *code = random_token(rq);
 	json_t *ended;
 
 	if (!browser)
@@ -104,5 +94,6 @@ int choose_demo_person(struct request *rq)
 		return no_such_login(rq);
 	if (strcmp(json_text(ended, "outcome"), "refused") == 0)
 		return reply_error_page(rq, 403, "L'accesso dimostrativo non garantisce per questa persona.");
+	release_browser(rq, request);
 	return return_to_client(rq, ended, code);
 }

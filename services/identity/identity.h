@@ -56,6 +56,12 @@ const char *html(struct request *rq, const char *text); /* escaped */
 int reply_page(struct request *rq, int status, const char *title, const char *body, const char *form_origin);
 int reply_error_page(struct request *rq, int status, const char *explanation);
 
+/* login_cookie.c: the login belongs to this browser; what begins with bind is asked for until its end */
+void bind_browser(struct request *rq, const char *request, const char *browser);
+const char *bound_browser(struct request *rq, const char *request); /* NULL: this browser did not begin that login */
+void release_browser(struct request *rq, const char *request);
+void forget_old_logins(struct request *rq, const char *request); /* but never this one */
+
 /* authorize.c, demo_provider.c, token_endpoint.c, discovery.c */
 int authorize(struct request *rq);
 int show_demo_provider(struct request *rq);
@@ -64,5 +70,3 @@ int issue_token(struct request *rq);
 int revoke_token(struct request *rq);
 int introspect_token(struct request *rq);
 int show_metadata(struct request *rq);
-
-#define LOGIN_COOKIE "portico-login"

@@ -16,7 +16,7 @@
 
 /* Tokens live 10 minutes; verifiers may hold the key list for as long; the rest is margin. */
 #define PREVIOUS_KEPT "3600"
-enum { CACHE_SECONDS = 10 };
+enum { CACHE_SECONDS = 10, CACHE_WAIT_SECONDS = 1 };
 
 static struct {
 	pthread_mutex_t lock;
@@ -140,11 +140,26 @@ static bool refresh_cache(struct request *rq)
 	return true;
 }
 
+/* Who holds the lock may be waiting for the database: one does, the others do not queue behind. False: answered. */
+static bool lock_cache(struct request *rq)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += CACHE_WAIT_SECONDS;
+	if (pthread_mutex_clocklock(&cache.lock, CLOCK_MONOTONIC, &until) == 0)
+		return true;
+	reply_header(rq, "Retry-After", "1");
+	problem(rq, 503, "unavailable", "The signing keys cannot be read now.");
+	return false;
+}
+
 static bool read_cache(struct request *rq, struct signing_key *ret_key, const char **ret_published)
 {
 	bool known;
 
-	pthread_mutex_lock(&cache.lock);
+	if (!lock_cache(rq))
+		return false;
 	known = time(NULL) < cache.until || refresh_cache(rq);
 	if (known) {
 		EVP_PKEY_up_ref(cache.private);

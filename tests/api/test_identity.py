@@ -305,6 +305,22 @@ def test_demo_login_is_refused_to_a_tenant_that_is_not_demo(stack, browser):
         stack.sql("identity", "UPDATE tenants SET demo = true WHERE tenant_id = 'c_a944'")
 
 
+def test_whoever_cannot_read_the_keys_keeps_nobody_waiting(stack, sibling, eventually):
+    """The database does not answer: one asks it, the others do not queue up behind."""
+    def keys():
+        begun = time.monotonic()
+        return sibling("/identity/v1/jwks.json").status_code, time.monotonic() - begun
+
+    with ThreadPoolExecutor(20) as pool:
+        held = pool.submit(stack.sql, "identity", "BEGIN; LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(20); COMMIT")
+        eventually(lambda: keys()[0] == 503, within=15, every=0.5)
+        answers = [each.result() for each in [pool.submit(keys) for _ in range(12)]]
+        assert {status for status, _ in answers} == {503}
+        assert max(seconds for _, seconds in answers) < 5, answers
+        held.result()
+    eventually(lambda: keys()[0] == 200)
+
+
 # ---- attacks on the login page
 
 def test_login_belongs_to_one_browser(browser, stack):
@@ -316,9 +332,37 @@ def test_login_belongs_to_one_browser(browser, stack):
     assert other.page().status_code == 400
     assert other.choose(ANNA, csrf=csrf).status_code == 400
     other.begin()
+    [own] = other.http.cookies
     other.request = browser.request
     assert other.page().status_code == 400
+    assert other.choose(ANNA, csrf=csrf).status_code == 400
+    [name] = browser.http.cookies.keys()
+    other.http.cookies.set(name, own.value, path=own.path, domain=own.domain)
+    assert other.page().status_code == 400
     assert other.choose(ANNA, csrf=csrf).status_code == 403
+
+
+def test_two_tabs_of_one_browser_log_in_side_by_side(browser):
+    browser.begin()
+    first = browser.request
+    browser.begin()
+    second, browser.request = browser.request, first
+    assert "code" in answer_of(browser.choose(ANNA))
+    browser.request = second
+    assert "code" in answer_of(browser.choose(LUCA))
+    assert not browser.http.cookies, "the end of a login takes its cookie away"
+
+
+def test_logins_that_nobody_ends_do_not_fill_the_browser_with_cookies(browser):
+    begun = []
+    for _ in range(14):
+        begun.append(browser.begin().request)
+        assert browser.page().status_code == 200
+    assert len(browser.http.cookies) == 10
+    browser.request = begun[4]
+    assert browser.page().status_code == 200
+    browser.request = begun[3]
+    assert browser.page().status_code == 400
 
 
 @pytest.mark.parametrize("csrf", ["", "x", "A" * 43])
@@ -734,6 +778,21 @@ def test_session_of_another_stands(browser, desk):
                      desk.with_token(desk.tokens(CHIARA, scope=None)["access_token"])):
         stranger.delete(f"/identity/v1/sessions/{sid}", expect=404)
     assert browser.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_sessions_are_narrow_whatever_a_statement_forgets(browser, desk, stack):
+    """A tenant's name opens nobody's session, nor does a person's in another tenant; there is no table to look into."""
+    desk.tokens(CHIARA, scope=None)
+    anna = seen_from_inside(browser.tokens(ANNA)["access_token"])["sub"]
+
+    def seen(statement, tenant="", subject=""):
+        return stack.sql("identity", f"SET ROLE portico_identity; SET app.tenant = '{tenant}'; SET app.subject = '{subject}'; {statement}")
+
+    with pytest.raises(RuntimeError, match="permission denied"):
+        seen("SELECT count(*) FROM sessions", "c_a944")
+    own = "SELECT count(*) > 0 FROM own_sessions('%s')"
+    assert [seen(own % CHIARA, "c_a944"), seen(own % CHIARA, "c_a662"), seen(own % CHIARA, "", CHIARA)] == ["t", "f", "f"]
+    assert [seen(own % anna, "", anna), seen(own % anna, "", CHIARA), seen(own % anna, "c_a944")] == ["t", "f", "f"]
 
 
 # ---- tenants and operators

@@ -1,9 +1,10 @@
 -- The authorization server's own tables: clients, keys, logins that are under way, codes, sessions, refresh tokens.
 --
 -- A login runs before any subject or tenant is known, so row security cannot decide by them. The worker role would see everything, and
--- a mistake in one handler would open all of it. Instead the service's role holds no right at all on these tables (except
--- that people see and end their own sessions): each step of the protocol is one function that runs as the owner, takes hashes and
--- gives back only what that step may know. There is no function that lists clients, codes or tokens.
+-- a mistake in one handler would open all of it. Instead the service's role holds no right at all on these tables: each step of the
+-- protocol is one function that runs as the owner, takes hashes and gives back only what that step may know. There is no function
+-- that lists clients, codes or tokens. The sessions of an operator are hers and not her tenant's, and no setting says who she is: so
+-- people see and end their own sessions by functions, too.
 --
 -- Codes, refresh tokens, client secrets and the browser's cookie are kept as SHA-256: they are random of 256 bits, which needs no slow hash.
 -- They are found by their hash alone, which is why these tables do not begin with a tenant.
@@ -104,9 +105,6 @@ BEGIN
 		EXECUTE format('CREATE POLICY owner ON %I TO %I USING (true) WITH CHECK (true)', guarded, current_user);
 		EXECUTE format('REVOKE ALL ON %I FROM %I, %I', guarded, service, service || '_worker');
 	END LOOP;
-	EXECUTE format('GRANT SELECT (id, kind, subject_id, tenant_id, client_id, provider, authenticated_at, last_used_at, expires_at, ended_at),
-		UPDATE (ended_at, end_cause) ON sessions TO %I', service);
-	EXECUTE format('CREATE POLICY own ON sessions TO %I USING (subject_id = app_subject() OR tenant_id = app_tenant())', service);
 END $$;
 
 -- ---- clients
@@ -262,6 +260,29 @@ END $$;
 CREATE FUNCTION end_session(session uuid, cause text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 	UPDATE sessions s SET ended_at = now(), end_cause = cause WHERE s.id = session AND s.ended_at IS NULL
+$$;
+
+-- The caller's own: the person's, or the operator's in the tenant that she acts in.
+CREATE FUNCTION is_own(held sessions, caller uuid) RETURNS boolean LANGUAGE sql STABLE
+RETURN held.subject_id = caller AND CASE held.kind WHEN 'citizen' THEN held.subject_id = app_subject() ELSE held.tenant_id = app_tenant() END;
+
+CREATE FUNCTION own_sessions(caller uuid)
+RETURNS TABLE (id uuid, client_id text, authenticated_at timestamptz, last_used_at timestamptz, provider text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+	SELECT s.id, s.client_id, s.authenticated_at, s.last_used_at, s.provider
+	FROM sessions s WHERE s.subject_id = caller AND is_own(s, caller) AND s.ended_at IS NULL AND s.expires_at > now()
+$$;
+
+-- True when it is the caller's, ended now or before, else NULL.
+CREATE FUNCTION end_own_session(session uuid, caller uuid) RETURNS json
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+	WITH mine AS (
+		SELECT s.id FROM sessions s WHERE s.id = end_own_session.session AND is_own(s, caller)
+	), ended AS (
+		UPDATE sessions s SET ended_at = now(), end_cause = 'ended by the person'
+		FROM mine WHERE s.id = mine.id AND s.ended_at IS NULL
+	)
+	SELECT 'true'::json FROM mine
 $$;
 
 -- What a token of this session says now: an operator's scopes follow the roles of today. NULL when nothing is left to say.
@@ -439,5 +460,5 @@ BEGIN
 	EXECUTE format('REVOKE EXECUTE ON FUNCTION take_person, open_session, end_session, session_claims FROM %I, %I', service, worker);
 	EXECUTE format('REVOKE EXECUTE ON FUNCTION rotate_signing_keys, sweep_logins FROM %I', service);
 	EXECUTE format('REVOKE EXECUTE ON FUNCTION person_for_service, find_client, authenticate_client, begin_login, show_demo_login,
-		end_demo_login, session_stands, redeem_code, rotate_refresh, revoke_token, inspect_refresh, userinfo FROM %I', worker);
+		end_demo_login, own_sessions, end_own_session, session_stands, redeem_code, rotate_refresh, revoke_token, inspect_refresh, userinfo FROM %I', worker);
 END $$;

@@ -1,8 +1,8 @@
 -- $1: the caller, $2: the session of this call, $3: limit, $4: after.
 WITH page AS (
 	SELECT s.id, s.client_id, s.authenticated_at, s.last_used_at, s.provider, row_number() OVER (ORDER BY s.id DESC) AS place
-	FROM sessions s
-	WHERE s.subject_id = $1::uuid AND s.ended_at IS NULL AND s.expires_at > now() AND ($4::uuid IS NULL OR s.id < $4::uuid)
+	FROM own_sessions($1::uuid) s
+	WHERE ($4::uuid IS NULL OR s.id < $4::uuid)
 	ORDER BY s.id DESC LIMIT $3::int + 1
 )
 SELECT json_strip_nulls(json_build_object(
