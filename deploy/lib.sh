@@ -118,11 +118,11 @@ launch() {
 	echo "$stamp" >"$run/$name.stamp"
 }
 
-stop() {                 # stop NAME: asks, waits 15 s, insists
+stop() {                 # stop NAME: asks, waits 45 s, insists. A service's orderly end takes 40 s at most (libcommon/service.c)
 	local pid i
 	if pid=$(pid_of "$1"); then
 		kill "$pid" 2>/dev/null || true
-		for ((i = 0; i < 150; i++)); do
+		for ((i = 0; i < 450; i++)); do
 			pid_of "$1" >/dev/null || break
 			sleep 0.1
 		done

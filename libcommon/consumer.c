@@ -25,7 +25,7 @@ static struct source sources[SOURCES_MAX];
 static int source_count;
 static redisContext *redis;
 static pthread_t thread;
-static bool running;
+static bool running, reading; /* reading: the thread is to be joined */
 static long long last_save;
 
 const struct event_consumer *consumer_of(const struct event_consumer *consumers, const char *source, const char *type)
@@ -97,8 +97,9 @@ static void save_positions(void)
 		snprintf(position, sizeof position, "%lld", done);
 		auto_result PGresult *result = db_run(options.db, &worker, SQL_SET_EVENT_POSITION, 2,
 			(const char *[]){ sources[i].name, position }, &failure);
-		if (result)
-			sources[i].saved = done;
+		if (!result)
+			return; /* it would keep us waiting for the next ones, too */
+		sources[i].saved = done;
 	}
 }
 
@@ -305,23 +306,25 @@ bool consumer_start(const struct events_options *given)
 		return false;
 	if (source_count == 0)
 		return true;
-	running = lanes_start(&options) && pthread_create(&thread, NULL, run, NULL) == 0;
+	running = reading = lanes_start(&options) && pthread_create(&thread, NULL, run, NULL) == 0;
 	return running;
 }
 
-void consumer_stop(const struct timespec *deadline)
+bool consumer_stop(const struct timespec *deadline)
 {
 	if (!running)
-		return;
-	lanes_stop(deadline);
-	if (pthread_timedjoin_np(thread, NULL, deadline) != 0)
-		return;
+		return true;
+	bool lanes_stopped = lanes_stop(deadline);
+	reading = reading && pthread_timedjoin_np(thread, NULL, deadline) != 0;
+	if (reading || !lanes_stopped)
+		return false;
 	save_positions();
 	lanes_forget();
 	if (redis)
 		redisFree(redis);
 	redis = NULL;
 	running = false;
+	return true;
 }
 
 void consumer_gauges(long *ret_lag, long *ret_pending)

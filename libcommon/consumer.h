@@ -4,7 +4,7 @@
 #include "events.h"
 
 bool consumer_start(const struct events_options *options);
-void consumer_stop(const struct timespec *deadline);
+bool consumer_stop(const struct timespec *deadline); /* false: not all of it has stopped; may be called again */
 void consumer_gauges(long *ret_lag, long *ret_pending);
 
 /* The entry for a source and a type as on the wire ("it.portico.practice.submitted"), or NULL. */

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "common.sql.h"
 #include "db_failure.h"
+#include "deadline.h"
 
 int prepared_places(const struct sql_set *set)
 {
@@ -65,24 +65,10 @@ void db_free(struct db *db)
 	free(db);
 }
 
-static struct timespec after_ms(int ms)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += ms / 1000;
-	at.tv_nsec += ms % 1000 * 1000000L;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
-	return at;
-}
-
 /* With the lock held: waits until a connection is idle or may be opened. False when that took too long. */
 static bool wait_for_place(struct db *db)
 {
-	struct timespec deadline = after_ms(db->wait_ms);
+	struct timespec deadline = deadline_in(CLOCK_MONOTONIC, db->wait_ms);
 	int error = 0;
 
 	db->waiting++;

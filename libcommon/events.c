@@ -8,10 +8,9 @@
 #include "common.sql.h"
 #include "consumer.h"
 #include "dead_letters.h"
+#include "deadline.h"
 #include "scope.h"
 #include "session.h"
-
-enum { STOP_SECONDS = 10 };
 
 static struct events_options options;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -28,15 +27,8 @@ bool events_stopping(void)
 
 bool events_pause(int ms)
 {
-	struct timespec end;
+	struct timespec end = deadline_in(CLOCK_MONOTONIC, ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += ms / 1000;
-	end.tv_nsec += ms % 1000 * 1000000L;
-	if (end.tv_nsec >= 1000000000) {
-		end.tv_sec++;
-		end.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&lock);
 	while (!stopping && pthread_cond_timedwait(&stop_asked, &lock, &end) == 0)
 		;
@@ -59,21 +51,19 @@ bool events_start(const struct events_options *given)
 	return started;
 }
 
-void events_stop(void)
+bool events_stop(int wait_ms)
 {
-	struct timespec deadline;
+	struct timespec deadline = deadline_in(CLOCK_REALTIME, wait_ms);
 
 	if (!started)
-		return;
-	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += STOP_SECONDS;
+		return true;
 	pthread_mutex_lock(&lock);
 	stopping = true;
 	pthread_cond_broadcast(&stop_asked);
 	pthread_mutex_unlock(&lock);
-	consumer_stop(&deadline);
-	session_stop(&deadline);
-	started = false;
+	bool consumer_stopped = consumer_stop(&deadline);
+	started = !session_stop(&deadline) || !consumer_stopped;
+	return !started;
 }
 
 int events_deliver(const char *source, const char *type, const char *envelope, char **ret_cause)

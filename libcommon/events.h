@@ -10,7 +10,10 @@ struct request;
 
 /* Runs with rq->event (the CloudEvents envelope) and app.tenant set to the event's tenant. Outside calls are allowed
  * before the first sql_ call, which opens the transaction. 2xx commits; 404, 409 and 422 are poison and go to the dead
- * letters with their problem; anything else is retried with growing pauses, to the dead letters after 20 attempts. */
+ * letters with their problem. Anything else is retried, with pauses that grow to a minute, while the later events of
+ * its aggregate wait behind it: no answer, 503 and other 5xx (something is down, the event is good) for a day, the rest
+ * 20 times; then it goes to the dead letters. Where so many wait that no more of their source are read, what is down
+ * has 20 attempts, too, and makes room for other aggregates. */
 typedef int event_handler(struct request *rq);
 
 struct event_consumer {
@@ -29,12 +32,14 @@ struct events_options {
 	 * *ret_cause (free it) is the problem as JSON when the status is not 2xx. Called from several threads, for one
 	 * aggregate from one at a time. */
 	int (*deliver)(const struct event_consumer *consumer, const char *envelope, char **ret_cause);
-	int pause_ms; /* before the first retry, doubled up to a minute; 0: 500 */
-	int attempts; /* until an event that fails goes to the dead letters; 0: 20 */
+	int pause_ms;	 /* before the first retry, doubled up to a minute; 0: 500 */
+	int attempts;	 /* until an event that fails goes to the dead letters; 0: 20 */
+	int patience_ms; /* how long one is retried while something is down; 0: a day */
 };
 
 bool events_start(const struct events_options *options);
-void events_stop(void); /* waits for the handlers that run, at most 10 s */
+/* Waits for the handlers that run. False: some still do, and use the database; it may be called again. */
+bool events_stop(int wait_ms);
 
 /* Asks the running service to deliver its dead letters again; how many there are, or -1. Works from another process,
  * too. */

@@ -7,22 +7,33 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "deadline.h"
 #include "reply.h"
 #include "scope.h"
+#include "spool.h"
 #include "text.h"
 
-enum { DEFAULT_CONNECTIONS = 256, IDLE_SECONDS = 75, STACK_BYTES = 256 * 1024, CONNECTION_MEMORY = 32 * 1024 };
+enum {
+	DEFAULT_CONNECTIONS = 256,
+	IDLE_SECONDS = 75,
+	STACK_BYTES = 256 * 1024,
+	CONNECTION_MEMORY = 32 * 1024,
+	CLOSE_MS = 1000
+};
+#define UPLOAD "upload-" /* of a streamed body, until its request ends */
 
 struct http_server {
 	struct http_options options;
 	struct MHD_Daemon *daemon;
 	atomic_int running; /* requests between head and answer */
+	atomic_bool stopping;
 };
 
 struct http_exchange {
@@ -96,7 +107,7 @@ static void remove_spool(void *file)
 static void open_spool(struct http_exchange *exchange)
 {
 	struct request *rq = &exchange->rq;
-	char *file = arena_printf(rq->arena, "%s/upload-XXXXXX", exchange->server->options.spool);
+	char *file = arena_printf(rq->arena, "%s/" UPLOAD "XXXXXX", exchange->server->options.spool);
 
 	exchange->spool = mkostemp(file, O_CLOEXEC);
 	exchange->digest = EVP_MD_CTX_new();
@@ -169,6 +180,8 @@ static enum MHD_Result answer(struct http_exchange *exchange)
 	response = response_for(&exchange->rq);
 	if (!response)
 		return MHD_NO;
+	if (exchange->server->stopping)
+		MHD_add_response_header(response, "Connection", "close");
 	queued = MHD_queue_response(exchange->connection, (unsigned)exchange->rq.status, response);
 	MHD_destroy_response(response);
 	return queued;
@@ -277,6 +290,8 @@ struct http_server *http_start(const struct http_options *options, const char **
 		return NULL;
 	}
 	server->options = *options;
+	if (options->spool)
+		spool_sweep(options->spool, UPLOAD);
 	server->daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0, NULL,
 		NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
@@ -292,16 +307,30 @@ struct http_server *http_start(const struct http_options *options, const char **
 	return server;
 }
 
-void http_stop(struct http_server *server, int wait_ms)
+static void *stop_daemon(void *daemon)
+{
+	MHD_stop_daemon(daemon);
+	return NULL;
+}
+
+/* Whose body is still coming is cut off by the daemon; a handler is waited for by it, however long it takes. */
+bool http_stop(struct http_server *server, int wait_ms)
 {
 	int fd = MHD_quiesce_daemon(server->daemon);
+	struct timespec deadline;
+	pthread_t stopper;
 
 	if (fd >= 0)
 		close(fd);
+	server->stopping = true;
 	for (; wait_ms > 0 && atomic_load(&server->running); wait_ms -= 10)
 		nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000000 }, NULL);
-	MHD_stop_daemon(server->daemon);
+	deadline = deadline_in(CLOCK_REALTIME, CLOSE_MS);
+	if (pthread_create(&stopper, NULL, stop_daemon, server->daemon) != 0 ||
+		pthread_timedjoin_np(stopper, NULL, &deadline) != 0)
+		return false;
 	free(server);
+	return true;
 }
 
 const char *http_header(struct request *rq, const char *name)

@@ -9,7 +9,7 @@
 #include "log.h"
 #include "scope.h"
 
-enum { ATTEMPTS_MAX = 20, FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 60000 };
+enum { ATTEMPTS_MAX = 20, FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 60000, PATIENCE_MS = 24 * 60 * 60 * 1000 };
 
 static struct lane {
 	pthread_t thread;
@@ -50,47 +50,60 @@ static void finish(struct entry *entry)
 	entry_free(entry);
 }
 
-static bool blocked(struct entry *const *failing, int count, const struct entry *entry)
+/* Before its first attempt an entry stands behind those of its aggregate; one that had it is the first of them. */
+static bool blocked(const struct lane *lane, const struct entry *entry)
 {
-	for (int i = 0; i < count; i++) {
-		if (failing[i]->aggregate_hash == entry->aggregate_hash && failing[i]->source == entry->source &&
-			strcmp(failing[i]->aggregate, entry->aggregate) == 0)
+	if (entry->not_before)
+		return false;
+	for (const struct entry *earlier = lane->first; earlier != entry; earlier = earlier->next) {
+		if (earlier->aggregate_hash == entry->aggregate_hash && earlier->source == entry->source &&
+			strcmp(earlier->aggregate, entry->aggregate) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* With the lock held: takes the first entry that may run now, or gives when to look again. An entry that waits for its
- * next attempt holds back the later ones of its aggregate. */
+/* With the lock held: takes the entry that may run now, or gives when to look again. Those that had no attempt yet come
+ * first, else they would wait for all that fail against something that takes seconds not to answer; then the one that
+ * has been due for longest. */
 static struct entry *take(struct lane *lane, long long *ret_next)
 {
-	struct entry *failing[LANE_COUNT * SOURCE_WINDOW];
+	struct entry **chosen = NULL, *entry;
 	long long now = monotonic_ms();
-	int count = 0;
 
-	*ret_next = now + 60000;
-	for (struct entry **at = &lane->first; *at; at = &(*at)->next) {
-		struct entry *entry = *at;
-
-		if (blocked(failing, count, entry))
-			continue;
-		if (entry->not_before <= now) {
-			*at = entry->next;
-			if (!*at)
-				lane->last = at;
-			return entry;
-		}
-		if (entry->not_before < *ret_next)
-			*ret_next = entry->not_before;
-		if (count < LANE_COUNT * SOURCE_WINDOW)
-			failing[count++] = entry;
+	for (struct entry **at = &lane->first; *at && !(chosen && !(*chosen)->not_before); at = &(*at)->next) {
+		if ((!chosen || (*at)->not_before < (*chosen)->not_before) && !blocked(lane, *at))
+			chosen = at;
 	}
-	return NULL;
+	*ret_next = chosen ? (*chosen)->not_before : now + LONGEST_PAUSE_MS;
+	if (!chosen || *ret_next > now)
+		return NULL;
+	entry = *chosen;
+	*chosen = entry->next;
+	if (!*chosen)
+		lane->last = chosen;
+	return entry;
 }
 
 static bool is_poison(int status)
 {
 	return status == 404 || status == 409 || status == 422;
+}
+
+static bool is_unavailable(int status)
+{
+	return status < 200 || status >= 500;
+}
+
+static bool is_hopeless(const struct entry *entry, int status)
+{
+	int attempts = options.attempts ? options.attempts : ATTEMPTS_MAX;
+	int patience = options.patience_ms ? options.patience_ms : PATIENCE_MS;
+
+	if (!is_unavailable(status))
+		return is_poison(status) || entry->refusals >= attempts;
+	return monotonic_ms() - entry->failing_since >= patience ||
+	       (entry->attempts >= attempts && lanes_room(entry->source) <= 0);
 }
 
 static bool to_dead_letters(const struct entry *entry, int status, const char *cause)
@@ -107,19 +120,21 @@ static bool attempt(struct entry *entry)
 	auto_free char *cause = NULL;
 	int status = options.deliver(entry->consumer, entry->envelope, &cause);
 
-	int attempts = options.attempts ? options.attempts : ATTEMPTS_MAX;
-
 	entry->attempts++;
 	if (status >= 200 && status < 300)
 		return true;
-	if ((is_poison(status) || entry->attempts >= attempts) && to_dead_letters(entry, status, cause))
+	if (!entry->failing_since)
+		entry->failing_since = monotonic_ms();
+	entry->refusals += !is_unavailable(status);
+	if (is_hopeless(entry, status) && to_dead_letters(entry, status, cause))
 		return true;
 	long long pause = options.pause_ms ? options.pause_ms : FIRST_PAUSE_MS;
 	for (int i = 1; i < entry->attempts && pause < LONGEST_PAUSE_MS; i++)
 		pause *= 2;
 	entry->not_before = monotonic_ms() + (pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS);
-	log_warning("event is tried again", "{s:s s:s s:i s:i}", "source", entry->source->name, "event", entry->id,
-		"status", status, "attempts", entry->attempts);
+	if ((entry->attempts & (entry->attempts - 1)) == 0) /* 1, 2, 4, 8 …: a day of attempts, a dozen lines */
+		log_warning("event is tried again", "{s:s s:s s:i s:i}", "source", entry->source->name, "event",
+			entry->id, "status", status, "attempts", entry->attempts);
 	return false;
 }
 
@@ -242,29 +257,35 @@ bool lanes_start(const struct events_options *given)
 		lanes[i].first = NULL;
 		lanes[i].last = &lanes[i].first;
 		pthread_cond_init(&lanes[i].changed, &monotonic);
-		if (pthread_create(&lanes[i].thread, NULL, run, &lanes[i]) != 0)
+		running[i] = pthread_create(&lanes[i].thread, NULL, run, &lanes[i]) == 0;
+		if (!running[i])
 			return false;
 	}
 	pthread_condattr_destroy(&monotonic);
 	return true;
 }
 
-void lanes_stop(const struct timespec *deadline)
+bool lanes_stop(const struct timespec *deadline)
 {
+	bool all = true;
+
 	pthread_mutex_lock(&lock);
 	stopping = true;
 	for (int i = 0; i < LANE_COUNT; i++)
 		pthread_cond_broadcast(&lanes[i].changed);
 	pthread_cond_broadcast(&room);
 	pthread_mutex_unlock(&lock);
-	for (int i = 0; i < LANE_COUNT; i++)
-		running[i] = pthread_timedjoin_np(lanes[i].thread, NULL, deadline) != 0;
+	for (int i = 0; i < LANE_COUNT; i++) {
+		running[i] = running[i] && pthread_timedjoin_np(lanes[i].thread, NULL, deadline) != 0;
+		all = all && !running[i];
+	}
+	return all;
 }
 
 void lanes_forget(void)
 {
 	for (int i = 0; i < LANE_COUNT; i++) {
-		while (!running[i] && lanes[i].first) {
+		while (lanes[i].first) {
 			struct entry *entry = lanes[i].first;
 
 			lanes[i].first = entry->next;

@@ -24,15 +24,18 @@ struct entry {
 	long long position;
 	char *id, *tenant, *aggregate, *envelope;
 	size_t aggregate_hash;
-	int attempts;
-	long long not_before;	       /* monotonic ms of the next attempt */
+	int attempts, refusals;	       /* refusals: failed, although nothing was down */
+	long long failing_since;       /* monotonic ms, 0: did not fail yet */
+	long long not_before;	       /* monotonic ms of the next attempt, 0: had none yet */
 	struct entry *before, *behind; /* in its source */
 	struct entry *next;	       /* in its lane */
 };
 
 bool lanes_start(const struct events_options *options);
-void lanes_stop(const struct timespec *deadline);
-/* After the last look at lanes_done(): what was not finished will be read again by the next process. */
+/* False: a handler still runs; may be called again. */
+bool lanes_stop(const struct timespec *deadline);
+/* After all lanes have stopped and the last look at lanes_done(): what was not finished will be read again by the next
+ * process. */
 void lanes_forget(void);
 
 /* Takes an entry over. */

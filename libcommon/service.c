@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 #include "background.h"
 #include "dispatch.h"
 #include "http.h"
@@ -13,6 +14,8 @@
 #include "scope.h"
 #include "service_pages.h"
 #include "tasks.h"
+
+enum { STOP_MS = 10000 }; /* for each of the three that stop; deploy/lib.sh waits for longer than all of them */
 
 static const struct setting common_settings[] = {
 	{ "PORTICO_LISTEN", "127.0.0.1:8100", "Address and port to listen on." },
@@ -95,6 +98,20 @@ static void wait_for_the_end(const sigset_t *signals)
 	log_info("stopping", "{s:i}", "signal", signal_number);
 }
 
+/* What does not end in time (a call to a mail server may take half a minute) goes on using the database until the
+ * process is gone. So then nothing is freed, by exit() neither. */
+static void stop(struct http_server *server)
+{
+	bool ended = http_stop(server, STOP_MS);
+
+	ended = tasks_stop(STOP_MS) && ended;
+	ended = events_stop(STOP_MS) && ended;
+	if (ended)
+		return;
+	log_warning("leaves without waiting for what still runs", NULL);
+	_exit(0);
+}
+
 static int serve(const struct service *service)
 {
 	struct contract *contract = NULL;
@@ -130,9 +147,7 @@ static int serve(const struct service *service)
 	log_info("ready", "{s:s s:s}", "listen", config("PORTICO_LISTEN"), "contract", contract_version(contract));
 	wait_for_the_end(&signals);
 	service_pages_stop();
-	http_stop(server, 10000);
-	tasks_stop();
-	events_stop();
+	stop(server);
 	db_free(db);
 	contract_free(contract);
 	return 0;

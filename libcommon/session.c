@@ -15,7 +15,7 @@
 enum { LONGEST_SLEEP_MS = 1000, BUSY_POLL_MS = 10, SLOW_MS = 100, FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000 };
 
 static struct events_options options;
-static struct relay *relay;
+static struct relay *relay; /* NULL when there is no session */
 static pthread_t thread;
 static atomic_bool leads;
 
@@ -175,10 +175,13 @@ bool session_start(const struct events_options *given)
 	return pthread_create(&thread, NULL, run, NULL) == 0;
 }
 
-void session_stop(const struct timespec *deadline)
+bool session_stop(const struct timespec *deadline)
 {
+	if (!relay)
+		return true;
 	if (pthread_timedjoin_np(thread, NULL, deadline) != 0)
-		return;
+		return false;
 	relay_free(relay);
 	relay = NULL;
+	return true;
 }

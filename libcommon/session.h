@@ -5,8 +5,8 @@
 #include "events.h"
 
 bool session_start(const struct events_options *options);
-void session_stop(const struct timespec *deadline);
-bool session_leads(void); /* whether this replica has the leadership now */
+bool session_stop(const struct timespec *deadline); /* false: it has not stopped; may be called again */
+bool session_leads(void);			    /* whether this replica has the leadership now */
 bool session_redis_alive(void);
 long long session_relayed(void); /* the last position that the relay put into the stream; -1: not known here */
 

@@ -4,11 +4,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "deadline.h"
 #include "log.h"
 #include "service.h"
 
-enum { FIRST_PAUSE = 1, LONGEST_PAUSE = 60, STOP_SECONDS = 10 };
+enum { FIRST_PAUSE = 1, LONGEST_PAUSE = 60 };
 
 struct runner {
 	const struct task *task;
@@ -124,13 +124,11 @@ void tasks_wake(const char *name)
 	pthread_mutex_unlock(&lock);
 }
 
-void tasks_stop(void)
+bool tasks_stop(int wait_ms)
 {
-	struct timespec deadline;
-	struct runner *runner;
+	struct timespec deadline = deadline_in(CLOCK_REALTIME, wait_ms);
+	struct runner *runner, *left = NULL;
 
-	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += STOP_SECONDS;
 	pthread_mutex_lock(&lock);
 	stopping = true;
 	runner = runners;
@@ -141,10 +139,17 @@ void tasks_stop(void)
 	while (runner) {
 		struct runner *next = runner->next;
 
-		if (pthread_timedjoin_np(runner->thread, NULL, &deadline) == 0)
+		if (pthread_timedjoin_np(runner->thread, NULL, &deadline) == 0) {
 			free(runner);
-		else
+		} else {
 			log_warning("a task did not end in time", "{s:s}", "task", runner->task->name);
+			runner->next = left;
+			left = runner;
+		}
 		runner = next;
 	}
+	pthread_mutex_lock(&lock);
+	runners = left;
+	pthread_mutex_unlock(&lock);
+	return !left;
 }

@@ -14,7 +14,8 @@ struct tasks_options {
 };
 
 bool tasks_start(const struct tasks_options *options);
-void tasks_stop(void);		   /* waits for the tasks that run, at most 10 s */
+/* Waits for the tasks that run. False: some still do, and use the database; it may be called again. */
+bool tasks_stop(int wait_ms);
 void tasks_wake(const char *name); /* from any thread; unknown names are ignored */
 
 /* libcommon's own tasks (sweeps of old rows, redrive of dead letters), to be run beside the service's. */

@@ -32,7 +32,7 @@ const struct sql_set unit_set = { "unit_events", statements, STATEMENTS, migrati
 
 struct db *unit_db;
 const char *unit_redis_address;
-_Atomic(int) failures_left, deliveries, delay_ms;
+_Atomic(int) failures_left, failure_status, deliveries, delay_ms;
 atomic_bool poison_is_cured;
 
 static int give_effect(const struct event_consumer *consumer, const char *envelope)
@@ -72,7 +72,7 @@ static int deliver(const struct event_consumer *consumer, const char *envelope, 
 	}
 	if (strcmp(consumer->type, "unit.flaky") == 0 && failures_left > 0) {
 		failures_left--;
-		return 503;
+		return failure_status;
 	}
 	return give_effect(consumer, envelope);
 }
@@ -179,13 +179,14 @@ int unit_empty(void **state)
 	servers_sql("unit_events", "UPDATE event_log SET position = 0");
 	unit_redis("FLUSHALL");
 	failures_left = deliveries = delay_ms = 0;
+	failure_status = 503;
 	poison_is_cured = false;
 	return 0;
 }
 
 int unit_stop(void **state)
 {
-	events_stop();
+	assert_true(events_stop(10000));
 	return 0;
 }
 

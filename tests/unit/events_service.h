@@ -14,7 +14,7 @@ extern struct db *unit_db;
 extern const struct sql_set unit_set;
 extern const char *unit_redis_address;
 extern const char *const unit_aggregates[5];
-extern _Atomic(int) failures_left; /* of "unit.flaky" */
+extern _Atomic(int) failures_left, failure_status; /* of "unit.flaky" */
 extern _Atomic(int) deliveries, delay_ms;
 extern atomic_bool poison_is_cured; /* "unit.poison" has its effect, too */
 

@@ -108,7 +108,7 @@ static void a_reader_that_was_away_too_long_gets_all(void **state)
 		unit_emit("plain", unit_aggregates[i % 5], i);
 	for (int i = 0; i < 100 && events_gauges().outbox_depth > 0; i++)
 		usleep(20000);
-	events_stop();
+	assert_true(events_stop(10000));
 	unit_redis("XTRIM " STREAM " MAXLEN 3");
 	unit_start();
 	unit_all_once_and_in_order(50);

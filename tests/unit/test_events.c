@@ -52,7 +52,7 @@ static void what_is_read_again_has_no_second_effect(void **state)
 	for (int i = 1; i <= 30; i++)
 		unit_emit("plain", unit_aggregates[i % 5], i);
 	unit_all_once_and_in_order(30);
-	events_stop();
+	assert_true(events_stop(10000));
 	assert_string_equal(servers_sql("unit_events", "SELECT position FROM event_positions"), "30");
 	servers_sql("unit_events", "UPDATE event_positions SET position = 0");
 	unit_start();
@@ -86,18 +86,85 @@ static void poison_goes_to_the_dead_letters_and_back(void **state)
 	for (int i = 0; i < 100 && unit_letters() > 0; i++)
 		usleep(50000);
 	assert_int_equal(unit_letters(), 0);
-	tasks_stop();
+	assert_true(tasks_stop(10000));
+}
+
+static bool unit_reaches_letters(int wanted, int ms)
+{
+	long long deadline = monotonic_ms() + ms;
+
+	while (unit_letters() < wanted && monotonic_ms() < deadline)
+		usleep(20000);
+	return unit_letters() >= wanted;
 }
 
 static void an_event_is_tried_only_so_often(void **state)
 {
 	unit_start();
 	failures_left = 100;
+	failure_status = 403;
 	unit_emit("flaky", unit_aggregates[0], 1);
-	for (int i = 0; i < 200 && unit_letters() == 0; i++)
+	assert_true(unit_reaches_letters(1, 4000));
+	assert_string_equal(servers_sql("unit_events", "SELECT status || ' ' || attempts FROM dead_letters"), "403 5");
+}
+
+static void what_is_down_is_waited_for(void **state)
+{
+	unit_start();
+	failures_left = 6; /* more than the attempts of one that is refused */
+	unit_emit("flaky", unit_aggregates[0], 1);
+	for (int i = 2; i < 6; i++)
+		unit_emit("plain", unit_aggregates[0], i);
+	unit_emit("plain", unit_aggregates[1], 1);
+	assert_true(unit_reaches(1, 1000)); /* the other aggregate */
+	unit_all_once_and_in_order(6);
+	assert_int_equal(deliveries, 12);
+	assert_int_equal(unit_letters(), 0);
+}
+
+static void patience_has_an_end(void **state)
+{
+	struct events_options given = unit_options();
+
+	given.patience_ms = 500;
+	assert_true(events_start(&given));
+	failures_left = 100;
+	unit_emit("flaky", unit_aggregates[0], 1);
+	assert_true(unit_reaches_letters(1, 4000));
+	assert_string_equal(servers_sql("unit_events", "SELECT status || ' ' || attempts FROM dead_letters"), "503 6");
+}
+
+static void emit_of_as_many_aggregates(const char *type, int count)
+{
+	servers_sql("unit_events",
+		"SELECT count(emit_event('c_a944', 'unit.%s', uuid7(), NULL, '{}')) FROM generate_series(1, %d)", type,
+		count);
+}
+
+/* What waits is in memory: of a source at most 512. */
+static void those_who_wait_make_room_for_other_aggregates(void **state)
+{
+	unit_start();
+	failures_left = 100000;
+	emit_of_as_many_aggregates("flaky", 600);
+	unit_emit("plain", unit_aggregates[0], 1);
+	assert_true(unit_reaches(1, 20000));
+	usleep(500000);
+	assert_in_range(unit_letters(), 600 - 512, 600 - 512 + 10);
+	assert_in_range(events_gauges().pending, 500, 512);
+}
+
+/* 50 in each lane that take 20 ms each to fail: whoever waited for all of them would wait a second, again and again. */
+static void a_fresh_event_does_not_wait_for_those_that_fail(void **state)
+{
+	unit_start();
+	failures_left = 100000;
+	delay_ms = 20;
+	emit_of_as_many_aggregates("flaky", 200);
+	for (int i = 0; i < 500 && deliveries < 200; i++)
 		usleep(20000);
-	assert_int_equal(unit_letters(), 1);
-	assert_string_equal(servers_sql("unit_events", "SELECT status || ' ' || attempts FROM dead_letters"), "503 5");
+	unit_emit("plain", unit_aggregates[0], 1);
+	assert_true(unit_reaches(1, 600));
 }
 
 static void stopping_is_bounded(void **state)
@@ -109,12 +176,29 @@ static void stopping_is_bounded(void **state)
 		unit_emit("flaky", unit_aggregates[i % 5], i);
 	usleep(300000);
 	long long began = monotonic_ms();
-	events_stop();
+	assert_true(events_stop(10000));
 	assert_in_range(monotonic_ms() - began, 0, 5000);
 	failures_left = 0;
 	delay_ms = 0;
 	unit_start();
 	unit_all_once_and_in_order(50 - unit_letters());
+}
+
+/* Whoever is told that a handler still runs must not free what it uses; asked again, the rest ends in good order. */
+static void stopping_tells_whether_all_has_stopped(void **state)
+{
+	unit_start();
+	failures_left = 100;
+	for (int i = 1; i < 5; i++)
+		unit_emit("flaky", unit_aggregates[i], 1);
+	for (int i = 0; i < 200 && deliveries < 12; i++)
+		usleep(10000);
+	delay_ms = 1500;
+	unit_emit("plain", unit_aggregates[0], 1);
+	usleep(300000);
+	assert_false(events_stop(200));
+	assert_true(events_stop(10000));
+	assert_int_equal(unit_effects(), 1);
 }
 
 static _Atomic(int) runs;
@@ -147,7 +231,28 @@ static void a_task_runs_when_it_is_notified(void **state)
 	assert_int_equal(runs, 4);
 	sleep(1);
 	assert_int_equal(runs, 5);
-	tasks_stop();
+	assert_true(tasks_stop(10000));
+}
+
+static int run_for_a_second(const struct task *task)
+{
+	runs++;
+	sleep(1);
+	return 204;
+}
+
+static void stopping_tells_whether_a_task_still_runs(void **state)
+{
+	static const struct task table[] = { { "unit-long", 3600, NULL }, { "unit-longer", 3600, NULL }, { 0 } };
+	const struct task *const tables[] = { table, NULL };
+	const struct tasks_options tasks = { .tables = tables, .run = run_for_a_second };
+
+	runs = 0;
+	tasks_start(&tasks);
+	usleep(200000);
+	assert_false(tasks_stop(200));
+	assert_true(tasks_stop(10000));
+	assert_int_equal(runs, 2);
 }
 
 int main(void)
@@ -158,8 +263,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_read_again_has_no_second_effect, unit_empty, unit_stop),
 		cmocka_unit_test_setup_teardown(poison_goes_to_the_dead_letters_and_back, unit_empty, unit_stop),
 		cmocka_unit_test_setup_teardown(an_event_is_tried_only_so_often, unit_empty, unit_stop),
+		cmocka_unit_test_setup_teardown(what_is_down_is_waited_for, unit_empty, unit_stop),
+		cmocka_unit_test_setup_teardown(patience_has_an_end, unit_empty, unit_stop),
+		cmocka_unit_test_setup_teardown(those_who_wait_make_room_for_other_aggregates, unit_empty, unit_stop),
+		cmocka_unit_test_setup_teardown(a_fresh_event_does_not_wait_for_those_that_fail, unit_empty, unit_stop),
 		cmocka_unit_test_setup_teardown(stopping_is_bounded, unit_empty, unit_stop),
+		cmocka_unit_test_setup_teardown(stopping_tells_whether_all_has_stopped, unit_empty, unit_stop),
 		cmocka_unit_test_setup_teardown(a_task_runs_when_it_is_notified, unit_empty, unit_stop),
+		cmocka_unit_test(stopping_tells_whether_a_task_still_runs),
 	};
 
 	if (!servers_given()) {
