@@ -15,6 +15,7 @@ from support.contracts import ROOT, SERVICES  # noqa: E402
 from support.stack import Stack  # noqa: E402
 
 PROGRAMS = [*SERVICES, "gateway"]
+LOAD_BEFORE = os.getloadavg()[0]
 SECONDS = int(os.environ.get("SECONDS_EACH", 15))
 
 
@@ -62,7 +63,8 @@ def load(stack, *options, **environment):
 def machine():
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
     memory_gb = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) / 1024 / 1024
-    return f"{os.cpu_count()} CPUs ({model}), {memory_gb:.0f} GB, Linux {os.uname().release}; client and database on the same machine"
+    return (f"{os.cpu_count()} CPUs ({model}), {memory_gb:.0f} GB, Linux {os.uname().release}; client and database on the same "
+            f"machine; its load average before was {LOAD_BEFORE:.1f}, which should be near 0")
 
 
 def main():
