@@ -9,8 +9,7 @@ CREATE TABLE aoos (
 	PRIMARY KEY (tenant_id, code)
 );
 
--- The last number of each register and year. The row is locked from the moment a number is taken until its registration is
--- committed, so a number that was rolled back is given again and none is ever missing.
+-- The last number of each register and year: next_number() gives the next one.
 CREATE TABLE registers (
 	tenant_id text NOT NULL,
 	aoo text NOT NULL,
@@ -28,7 +27,7 @@ CREATE TABLE registrations (
 	register_code text NOT NULL,
 	year int NOT NULL,
 	number int NOT NULL CHECK (number > 0),
-	registered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	registered_at timestamptz NOT NULL,
 	direction text NOT NULL CHECK (direction IN ('in', 'out')),
 	object text NOT NULL,
 	sender jsonb,
@@ -45,11 +44,13 @@ CREATE TABLE registrations (
 	annulment_reason text,
 	annulment_act text,
 	PRIMARY KEY (tenant_id, id),
+	CONSTRAINT year_of_registration CHECK (year = extract(year FROM registered_at AT TIME ZONE 'Europe/Rome')),
 	CONSTRAINT number_taken UNIQUE (tenant_id, aoo, register_code, year, number),
 	FOREIGN KEY (tenant_id, aoo, register_code, year) REFERENCES registers (tenant_id, aoo, register_code, year)
 );
 CREATE INDEX registrations_id ON registrations (id);
 CREATE INDEX registrations_newest ON registrations (tenant_id, id DESC);
+CREATE INDEX registrations_reference ON registrations (tenant_id, reference_id) WHERE reference_id IS NOT NULL;
 CREATE INDEX registrations_words ON registrations USING gin (to_tsvector('italian', object));
 -- One registration a reference and purpose: an event that is delivered twice registers once.
 CREATE UNIQUE INDEX already_registered ON registrations (tenant_id, reference_kind, reference_id, reference_purpose)
@@ -84,6 +85,18 @@ BEGIN
 	END IF;
 	SELECT a.* INTO found FROM aoos a WHERE a.tenant_id = app_tenant() AND (named IS NULL OR a.code = named);
 	RETURN found;
+END $$;
+
+-- The next number of the area's register, and the moment it is given. The area is locked until the registration is committed, so a number
+-- that was rolled back is given again and none is ever missing; who has waited for the lock across New Year is of the new year.
+CREATE FUNCTION next_number(area aoos, OUT number int, OUT year int, OUT given_at timestamptz) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM FROM aoos a WHERE a.tenant_id = area.tenant_id AND a.code = area.code FOR NO KEY UPDATE;
+	given_at := clock_timestamp();
+	INSERT INTO registers AS r
+	VALUES (area.tenant_id, area.code, area.register_code, extract(year FROM given_at AT TIME ZONE 'Europe/Rome'), 1)
+	ON CONFLICT ON CONSTRAINT registers_pkey DO UPDATE SET last_number = r.last_number + 1
+	RETURNING r.last_number, r.year INTO number, year;
 END $$;
 
 CREATE FUNCTION registration_json(r registrations) RETURNS json LANGUAGE sql STABLE AS $$
