@@ -21,7 +21,8 @@ static const char *author(const struct request *rq)
 	return rq->caller.subject ? rq->caller.subject : rq->caller.client;
 }
 
-/* What the suite registers by itself moves a practice on: nobody else may come before it. */
+/* What the suite registers by itself moves a practice on: nobody else may come before it. It does so once: after an
+ * annulment an operator does. */
 static bool is_reserved(const json_t *registration)
 {
 	const char *kind = json_text(registration, "reference.kind"),
@@ -32,10 +33,20 @@ static bool is_reserved(const json_t *registration)
 
 static int create_registration(struct request *rq)
 {
-	if (is_reserved(rq->json))
-		return problem(rq, 422, "reserved-reference",
-			"Submissions and decisions of practices are registered by themselves: purpose is other.");
-	return sql_reply(rq, 201, SQL_CREATE_REGISTRATION, rq->body, author(rq), NULL);
+	const json_t *annulled = NULL;
+
+	if (is_reserved(rq->json)) {
+		if (rq->caller.kind == CALLER_OPERATOR) {
+			annulled = sql_maybe(rq, SQL_FIND_ANNULLED, json_sql(rq, json_at(rq->json, "reference")));
+			if (!annulled)
+				return rq->status;
+		}
+		if (!json_is_object(annulled))
+			return problem(rq, 422, "reserved-reference",
+				"Submissions and decisions of practices are registered by themselves: purpose is "
+				"other. Only in the place of an annulled one does an operator register one.");
+	}
+	return sql_reply(rq, 201, SQL_CREATE_REGISTRATION, rq->body, author(rq), json_text(annulled, "personId"));
 }
 
 static int show_registration(struct request *rq)

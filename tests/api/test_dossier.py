@@ -371,6 +371,48 @@ def test_an_annulled_registration_is_told(luca, desk, eventually):
     assert told["registration"]["number"] == registration["number"] and told["state"] == "in-review"
 
 
+def annul(operator, registration):
+    operator.post(f"/protocol/v1/registrations/{registration['id']}/annulment", {"reason": "Oggetto sbagliato."}, expect=200)
+
+
+def test_an_annulled_submission_is_registered_again(luca, desk, bari, partner, stack, eventually):
+    made = draft(luca, "tari-riduzione")
+    act(luca, made, "submission")
+    first = await_state(luca, made, "in-review")["registration"]
+    wanted = portico.new_registration(reference={"kind": "practice", "id": made["id"], "purpose": "submission"})
+
+    def refused(who):
+        return problem(who.post("/protocol/v1/registrations", wanted, expect=422)) == "reserved-reference"
+    assert refused(desk), "a valid one stands"
+    annul(desk, first)
+    assert refused(partner("refezione")) and refused(bari)
+    second = desk.post("/protocol/v1/registrations", wanted, expect=201).json()
+    now = eventually(lambda: show(luca, made)["registration"]["id"] == second["id"] and show(luca, made))
+    assert now["registration"]["number"] == second["number"] and "annulledAt" not in now["registration"]
+    assert now["state"] == "in-review" and len(now["history"]) == 3
+    assert refused(desk), "a valid one stands again"
+    late = stack.again("protocol", "registration.created", first["id"])
+    eventually(lambda: stack.heard("dossier", "protocol", late))
+    assert show(luca, made)["registration"]["id"] == second["id"]
+    annul(desk, second)
+    assert eventually(lambda: show(luca, made)["registration"].get("annulledAt"))
+
+
+def test_an_annulled_decision_is_registered_again(anna, desk, pagopa, stack, eventually):
+    made = portico.closed(anna, desk, pagopa)
+    issued = lambda: show(anna, made)["decision"]["document"]
+    first = issued()
+    annul(desk, first["registration"])
+    eventually(lambda: issued()["registration"].get("annulledAt"))
+    second = portico.registration(desk, direction="out", reference={"kind": "practice", "id": made["id"], "purpose": "decision"})
+    eventually(lambda: issued()["registration"]["id"] == second["id"])
+    late = stack.again("protocol", "registration.created", first["registration"]["id"])
+    eventually(lambda: stack.heard("dossier", "protocol", late))
+    now = issued()
+    assert now["registration"]["number"] == second["number"] and "annulledAt" not in now["registration"]
+    assert now["issuedAt"] == first["issuedAt"] and show(anna, made)["state"] == "closed"
+
+
 def test_without_a_fee_the_review_begins_at_once(luca):
     made = draft(luca, "tari-riduzione")
     act(luca, made, "submission")
@@ -382,6 +424,17 @@ def test_the_payment_moves_the_practice_on(anna, pagopa):
     made = portico.in_review(anna, pagopa)
     assert [entry["to"] for entry in show(anna, made)["history"]] == ["submitted", "registered", "payment-due", "in-review"]
     assert show(anna, made)["history"][-1]["by"] == "system"
+
+
+def test_less_than_the_fee_does_not_move_the_practice_on(anna, pagopa, stack, eventually):
+    made = draft(anna)
+    act(anna, made, "submission")
+    due = portico.due_of(anna, made)
+    await_state(anna, made, "payment-due")
+    stack.sql("dossier", f"update practices set fee = fee + 1 where id = '{made['id']}'")
+    pagopa.pay(anna, due)
+    eventually(lambda: stack.sql("dossier", f"select state from dossier_items where id = '{due['id']}'") == "paid")
+    assert show(anna, made)["state"] == "payment-due"
 
 
 def test_withdraw_practice(anna, desk, eventually):

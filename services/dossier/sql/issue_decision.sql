@@ -1,8 +1,10 @@
--- The decision's document is registered out ($2): the citizen sees it from now on, and the practice is closed.
+-- The decision's document is registered out ($2): the citizen sees it from now on, and the practice is closed. A newer
+-- number stands in the place of one that was annulled, an older one is heard late (as in register_practice.sql).
 with issued as (
 	update documents d
-	set issued_at = now(), registration = $2::jsonb
-	where d.practice_id = $1::uuid and d.kind = 'decision' and d.issued_at is null
+	set issued_at = coalesce(d.issued_at, now()), registration = $2::jsonb
+	where d.practice_id = $1::uuid and d.kind = 'decision'
+		and (d.registration is null or (d.registration ->> 'id')::uuid < ($2::jsonb ->> 'id')::uuid)
 	returning d.tenant_id, d.practice_id
 )
 update practices p
