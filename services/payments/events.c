@@ -12,10 +12,11 @@ static const char *position_of(struct request *rq, const json_t *practice, const
 	const char *fee = json_text(practice, "fee.title"), *service = json_text(practice, "service.title");
 	const char *reason = fee ? arena_printf(rq->arena, "%s - %s", fee, service) : service;
 
-	return json_sql(rq, json_make(rq, "{s:{s:s s:s s:s} s:s s:I s:{s:s s:s}}", "debtor", "fiscalCode",
+	return json_sql(rq, json_make(rq, "{s:{s:s s:s s:s} s:s s:I s:s s:{s:s s:s}}", "debtor", "fiscalCode",
 				    json_text(person, "fiscalCode"), "name", name, "personId", json_text(person, "id"),
-				    "reason", reason, "amount", (json_int_t)json_int(practice, "fee.amount"),
-				    "reference", "kind", "practice", "id", json_text(practice, "id")));
+				    "reason", reason, "amount", (json_int_t)json_int(practice, "fee.amount"), "dueDate",
+				    json_text(practice, "fee.dueDate"), "reference", "kind", "practice", "id",
+				    json_text(practice, "id")));
 }
 
 static bool is_due(const json_t *practice)
@@ -67,7 +68,8 @@ int person_updated(struct request *rq)
 	if (!person)
 		return rq->status;
 	rq->worker = true;
-	if (!sql_done(rq, SQL_LEARN_PERSON, json_text(person, "fiscalCode"), json_text(person, "id")))
+	if (!sql_done(rq, SQL_HOLD_DEBTOR, json_text(person, "fiscalCode")) ||
+		!sql_done(rq, SQL_LEARN_PERSON, json_text(person, "fiscalCode"), json_text(person, "id")))
 		return rq->status;
 	return reply_empty(rq, 204);
 }

@@ -18,6 +18,8 @@ int create_position(struct request *rq)
 	/* a stranger's position would stand in the place of the fee, and its payment for the fee's */
 	if (strcmp(json_text(rq->json, "reference.kind"), "practice") == 0)
 		return problem(rq, 422, "reserved-reference", "The dues of practices are made by themselves.");
+	if (!sql_done(rq, SQL_HOLD_DEBTOR, json_text(rq->json, "debtor.fiscalCode")))
+		return rq->status;
 	made = sql_maybe(rq, SQL_CREATE_POSITION, json_sql(rq, rq->json));
 	if (!made)
 		return rq->status;

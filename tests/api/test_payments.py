@@ -492,3 +492,15 @@ def test_the_fee_of_a_practice_becomes_a_due_and_goes_with_it(davide, eventually
     portico.await_state(davide, practice, "payment-due")
     portico.act(davide, practice, "withdrawal", {"reason": "ci ho ripensato"})
     state_is(eventually, davide, due, "cancelled")
+
+
+def test_the_fee_is_due_when_the_practice_says(davide, operator, stack, eventually):
+    practice = portico.draft(davide)
+    portico.act(davide, practice, "submission")
+    due = portico.due_of(davide, practice)
+    assert due["dueDate"] == portico.await_state(davide, practice, "payment-due")["fee"]["dueDate"]
+    operator("c_a944", "tributi").post(f"/payments/v1/positions/{due['id']}/cancellation", {"reason": "Da rifare"}, expect=200)
+    stack.sql("dossier", f"update practices set started_on = started_on - 3 where id = '{practice['id']}'")
+    stack.again("dossier", "practice.payment-due", practice["id"])
+    again = eventually(lambda: portico.due_of(davide, practice)["id"] != due["id"] and portico.due_of(davide, practice))
+    assert again["dueDate"] == portico.show(davide, practice)["fee"]["dueDate"] == str(date.fromisoformat(due["dueDate"]) - timedelta(days=3))

@@ -47,8 +47,7 @@ create table creditors (
 	iban text not null check (iban ~ '^IT[0-9]{2}[A-Z][0-9]{10}[0-9A-Z]{12}$'),
 	constraint creditor_iban_check_digits check (iban_holds(iban)),
 	transfer_category text not null check (length(transfer_category) between 1 and 140),
-	pay_after_due boolean not null default true,
-	payment_term_days integer not null default 30 check (payment_term_days between 1 and 365)
+	pay_after_due boolean not null default true
 );
 
 -- The last base used for each segregation code. A number taken by a transaction that fails is not used again in effect: gaps are

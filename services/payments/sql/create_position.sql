@@ -1,13 +1,12 @@
--- $1 the body of createPosition; without dueDate, what the tenant usually gives. Makes the position with its instalments, their notice
--- numbers and their transfers.
+-- $1 the body of createPosition. Makes the position with its instalments, their notice numbers and their transfers.
 with body as (
 	select $1::jsonb as b
 ), creditor as (
 	select * from creditors where tenant_id = app_tenant()
 ), part as (
 	select p.number::smallint as number, (p.part ->> 'amount')::bigint as amount,
-		coalesce((p.part ->> 'dueDate')::date, rome_today() + c.payment_term_days) as due_date, p.part -> 'transfers' as transfers
-	from body, creditor c, jsonb_array_elements(coalesce(b -> 'instalments',
+		(p.part ->> 'dueDate')::date as due_date, p.part -> 'transfers' as transfers
+	from body, jsonb_array_elements(coalesce(b -> 'instalments',
 		jsonb_build_array(jsonb_build_object('amount', b -> 'amount', 'dueDate', b -> 'dueDate'))))
 		with ordinality as p(part, number)
 ), taken as (
@@ -20,7 +19,7 @@ with body as (
 		reference_id)
 	select c.tenant_id, coalesce(person_of(upper(b #>> '{debtor,fiscalCode}')), (b #>> '{debtor,personId}')::uuid),
 		upper(b #>> '{debtor,fiscalCode}'), b #>> '{debtor,name}', left(b ->> 'reason', 140), (b ->> 'amount')::bigint,
-		coalesce((b ->> 'dueDate')::date, (select max(due_date) from part)), b #>> '{reference,kind}', b #>> '{reference,id}'
+		(b ->> 'dueDate')::date, b #>> '{reference,kind}', b #>> '{reference,id}'
 	from body, creditor c
 	returning *
 ), instalment as (
