@@ -93,7 +93,7 @@ int submit_practice(struct request *rq)
 {
 	const json_t *draft;
 
-	if (!sql_done(rq, SQL_HOLD_PRACTICE, path(rq, "practiceId")))
+	if (!sql_done(rq, SQL_HOLD_APPLICANT, rq->subject) || !sql_done(rq, SQL_HOLD_PRACTICE, path(rq, "practiceId")))
 		return rq->status;
 	draft = sql_row(rq, SQL_LOCK_SUBMISSION, path(rq, "practiceId"));
 	if (!draft || !form_holds(rq, draft) || !attachments_there(rq, draft))

@@ -78,7 +78,8 @@ static int position_changed(struct request *rq)
 		!sql_done(rq, SQL_KEEP_DUE, json_sql(rq, position), sequence(rq), practice))
 		return rq->status;
 	if (practice && state && strcmp(state, "paid") == 0)
-		return done(rq, sql_done(rq, SQL_SETTLE_PRACTICE, practice));
+		return done(rq,
+			sql_done(rq, SQL_SETTLE_PRACTICE, practice, json_sql(rq, json_at(position, "amount.amount"))));
 	return reply_empty(rq, 204);
 }
 
@@ -109,7 +110,8 @@ static int person_updated(struct request *rq)
 	if (!person)
 		return rq->status;
 	rq->subject = json_text(person, "id");
-	return done(rq, sql_done(rq, SQL_KEEP_APPLICANT, json_sql(rq, person), sequence(rq)));
+	return done(rq, sql_done(rq, SQL_HOLD_APPLICANT, rq->subject) &&
+				sql_done(rq, SQL_KEEP_APPLICANT, json_sql(rq, person), sequence(rq)));
 }
 
 const struct event_consumer dossier_consumers[] = {
