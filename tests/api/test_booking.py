@@ -158,6 +158,23 @@ def test_nobody_hoards_places(citizen):
     assert answer["type"] == "/problems/too-many-holds"
 
 
+def test_a_desk_uses_up_nobody_elses_holds(citizen, operator):
+    maria, places = citizen("Maria Lorusso"), []
+
+    def hold_for_her(tenant, expect=201):
+        agenda, slot = portico.free_slots(maria, tenant)[-1]
+        body = {"agendaId": agenda["id"], "startsAt": slot["startsAt"], "personId": maria.sub}
+        return operator(tenant, "mobilita").post("/booking/v1/appointments", body, expect=expect).json()
+    try:
+        for _ in range(5):
+            places.append(hold_for_her("c_a662"))
+        assert hold_for_her("c_a662", expect=409)["type"] == "/problems/too-many-holds"
+        places += [hold_for_her("c_a944"), held(maria)]
+    finally:
+        for place in places:
+            act(maria, place, "cancellation")
+
+
 @pytest.mark.parametrize("body, pointers", [
     ({}, {"/agendaId", "/startsAt"}),
     ({"agendaId": "x", "startsAt": 7, "extra": 1}, {"/agendaId", "/startsAt", "/extra"}),

@@ -87,12 +87,15 @@ CREATE FUNCTION free_place(appointment uuid) RETURNS void LANGUAGE sql SECURITY 
 	DELETE FROM taken_places WHERE appointment_id = appointment
 $$;
 
--- One person holds at most five places: the lock makes her parallel requests wait for each other.
-CREATE FUNCTION refuse_hoarding(person uuid) RETURNS void
+-- One person holds at most five places of her own, and each municipality five for her, so that no desk uses up hers or another's. The lock
+-- makes parallel requests wait for each other.
+CREATE FUNCTION refuse_hoarding(person uuid, tenant text, maker text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
 	PERFORM pg_advisory_xact_lock(hashtextextended(person::text, 0));
-	IF (SELECT count(*) FROM appointments a WHERE a.subject_id = person AND a.state = 'held' AND a.held_until > now()) >= 5 THEN
+	IF (SELECT count(*) FROM appointments a WHERE a.subject_id = person AND a.state = 'held' AND a.held_until > now()
+		AND CASE WHEN maker = person::text THEN a.created_by = maker
+			ELSE a.created_by <> person::text AND a.tenant_id = tenant END) >= 5 THEN
 		PERFORM refuse(409, 'too-many-holds', 'Five places are held already: confirm or cancel one first.');
 	END IF;
 END $$;
@@ -110,7 +113,7 @@ BEGIN
 	IF NOT FOUND THEN
 		PERFORM refuse(422, 'slot-unavailable', 'There is no such agenda.');
 	END IF;
-	PERFORM refuse_hoarding(person);
+	PERFORM refuse_hoarding(person, agenda.tenant_id, maker);
 	INSERT INTO appointments (tenant_id, agenda_id, subject_id, starts_at, ends_at, held_until, reference_kind, reference_id, notes,
 		created_by)
 	VALUES (agenda.tenant_id, agenda.id, person, (wanted ->> 'startsAt')::timestamptz,
