@@ -47,8 +47,10 @@ static bool listed(const char *const *slugs, const char *slug)
 	return slugs && *slugs;
 }
 
-static int answer(struct request *rq, int status, const char *slug, const json_t *errors, const char *detail)
+static void answer(
+	struct request *rq, int status, const char *slug, const json_t *errors, const char *format, va_list args)
 {
+	const char *detail = arena_vprintf(rq->arena, format, args);
 	json_t *document = problem_new(status, slug, detail, rq->path, errors);
 
 	if (rq->contract && !listed(common_slugs, slug) && !listed(rq->contract->problems, slug))
@@ -60,27 +62,24 @@ static int answer(struct request *rq, int status, const char *slug, const json_t
 	rq->reply_type = "application/problem+json";
 	rq->problem_slug = arena_strdup(rq->arena, slug);
 	rq->problem_detail = detail;
-	return status;
 }
 
 int problem_with(struct request *rq, int status, const char *slug, const json_t *errors, const char *format, ...)
 {
-	const char *detail;
 	va_list args;
 
 	va_start(args, format);
-	detail = arena_vprintf(rq->arena, format, args);
+	answer(rq, status, slug, errors, format, args);
 	va_end(args);
-	return answer(rq, status, slug, errors, detail);
+	return status;
 }
 
 int problem(struct request *rq, int status, const char *slug, const char *format, ...)
 {
-	const char *detail;
 	va_list args;
 
 	va_start(args, format);
-	detail = arena_vprintf(rq->arena, format, args);
+	answer(rq, status, slug, NULL, format, args);
 	va_end(args);
-	return answer(rq, status, slug, NULL, detail);
+	return status;
 }

@@ -1,6 +1,7 @@
 /* Owns encodings of text. Keeps no state and decides nothing. */
 #include "text.h"
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,17 @@ void text_sha256(char hex[static TEXT_SHA256_MAX], const void *bytes, size_t len
 	if (!EVP_Digest(bytes, length, digest, NULL, EVP_sha256(), NULL))
 		abort();
 	text_hex(hex, digest, sizeof digest);
+}
+
+char *text_random_hex(struct arena *arena, size_t bytes)
+{
+	unsigned char *random = arena_alloc(arena, bytes);
+	char *text = arena_alloc(arena, 2 * bytes + 1);
+
+	if (RAND_bytes(random, (int)bytes) != 1)
+		abort();
+	text_hex(text, random, bytes);
+	return text;
 }
 
 char *text_base64url(struct arena *arena, const void *bytes, size_t length)

@@ -13,6 +13,10 @@ void text_hex(char *hex, const void *bytes, size_t length);
 int text_hex_value(char c);
 void text_sha256(char hex[static TEXT_SHA256_MAX], const void *bytes, size_t length);
 
+/* So many random bytes in hexadecimal. Aborts when the system has no randomness: nothing made from it would be worth
+ * anything. */
+char *text_random_hex(struct arena *arena, size_t bytes);
+
 /* base64url without padding (RFC 7515, section 2), in the one form that a value can have. */
 char *text_base64url(struct arena *arena, const void *bytes, size_t length);
 /* Decodes into out, which has room for size bytes. The length, or -1. */

@@ -1,6 +1,5 @@
 /* Owns pagoPA's Checkout as a creditor and a citizen meet it: POST /carts by the official contract, and a page to pay
  * on. */
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,16 +41,6 @@ bool checkout_start(void)
 	return cart_schema != NULL;
 }
 
-static const char *new_cart_id(struct request *rq)
-{
-	unsigned char bytes[12];
-	char *text = arena_alloc(rq->arena, 2 * sizeof bytes + 1);
-
-	RAND_bytes(bytes, sizeof bytes);
-	text_hex(text, bytes, sizeof bytes);
-	return text;
-}
-
 static int refuse_cart(struct request *rq, int status, const char *detail)
 {
 	call_note("in", "POST /carts", NULL, detail);
@@ -73,7 +62,7 @@ int checkout_make_cart(struct request *rq)
 		return refuse_cart(rq, 500, "knob failCarts");
 	if (knob_take("refuseCarts"))
 		return refuse_cart(rq, 400, "knob refuseCarts");
-	id = new_cart_id(rq);
+	id = text_random_hex(rq->arena, 12);
 	cart = json_pack("{s:O s:s}", "request", request, "state", "open");
 	cart_keep(id, cart);
 	call_note("in", "POST /carts", json_text(request, "idCart"), "302");

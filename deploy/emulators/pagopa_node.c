@@ -1,6 +1,5 @@
 /* Owns the node's side of paForNode: asks the creditor's station about a notice, and brings it the receipt until it is
  * taken. */
-#include <openssl/rand.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,16 +46,6 @@ static json_t *call_station(struct request *rq, const char *action, const char *
 	return strcmp(*ret_outcome, "OK") == 0 ? result : NULL;
 }
 
-static const char *new_receipt_id(struct request *rq)
-{
-	unsigned char bytes[16];
-	char *text = arena_alloc(rq->arena, 2 * sizeof bytes + 1);
-
-	RAND_bytes(bytes, sizeof bytes);
-	text_hex(text, bytes, sizeof bytes);
-	return text;
-}
-
 static const char *changed_amount(struct request *rq, const char *euros)
 {
 	long long cents = 0;
@@ -82,8 +71,8 @@ static json_t *make_receipt(struct request *rq, const char *creditor, const char
 	strftime(moment, sizeof moment, "%Y-%m-%dT%H:%M:%S", &local);
 	strftime(day, sizeof day, "%Y-%m-%d", &local);
 	return json_make(rq, "{s:s s:s s:s s:s s:s s:s s:s s:s s:O s:O s:s s:s s:s s:s s:s s:s s:s s:s s:s s:b}",
-		"receiptId", new_receipt_id(rq), "noticeNumber", notice_number, "fiscalCode", creditor, "outcome", "OK",
-		"creditorReferenceId", json_text(data, "creditorReferenceId"), "paymentAmount",
+		"receiptId", text_random_hex(rq->arena, 16), "noticeNumber", notice_number, "fiscalCode", creditor,
+		"outcome", "OK", "creditorReferenceId", json_text(data, "creditorReferenceId"), "paymentAmount",
 		changed_amount(rq, json_text(data, "paymentAmount")), "description", json_text(data, "description"),
 		"companyName", json_text(data, "companyName"), "debtor", json_at(data, "debtor"), "transferList",
 		json_at(data, "transferList"), "idPSP", "88888888888", "PSPCompanyName", "PSP di prova", "idChannel",

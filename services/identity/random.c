@@ -7,29 +7,18 @@
 #include "identity.h"
 #include "text.h"
 
-/* Without randomness nothing that this service gives out is worth anything. */
-static void fill_random(unsigned char *bytes, size_t length)
-{
-	if (RAND_bytes(bytes, (int)length) != 1)
-		abort();
-}
-
 const char *random_token(struct request *rq)
 {
 	unsigned char bytes[32];
 
-	fill_random(bytes, sizeof bytes);
+	if (RAND_bytes(bytes, sizeof bytes) != 1)
+		abort(); /* without randomness nothing that this service gives out is worth anything */
 	return text_base64url(rq->arena, bytes, sizeof bytes);
 }
 
 const char *random_hex(struct request *rq, size_t count)
 {
-	char *text = arena_alloc(rq->arena, 2 * count + 1);
-	unsigned char *bytes = arena_alloc(rq->arena, count);
-
-	fill_random(bytes, count);
-	text_hex(text, bytes, count);
-	return text;
+	return text_random_hex(rq->arena, count);
 }
 
 const char *sha256_base64url(struct request *rq, const char *text)
