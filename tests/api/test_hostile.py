@@ -104,7 +104,7 @@ def test_a_submission_that_waited_sees_what_happened_meanwhile(anna, stack, even
     """The required attachment goes while the submission waits for the practice: it must be missed."""
     made = portico.draft(anna)
     deletion = f"select 1 from practices where id = '{made['id']}' for update; " \
-               f"delete from documents where practice_id = '{made['id']}'; select pg_sleep(2)"
+               f"delete from documents where practice_id = '{made['id']}'; select pg_sleep(1)"
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(stack.sql, "dossier", deletion)
         eventually(lambda: int(stack.sql("dossier", "select count(*) from pg_stat_activity where wait_event = 'PgSleep'")) > 0)
