@@ -14,6 +14,7 @@ from support import clients, portico  # noqa: E402
 from support.contracts import ROOT, SERVICES  # noqa: E402
 from support.stack import Stack  # noqa: E402
 
+BY_HAND = "## Run by hand"           # what follows it in RESULTS.md is kept
 PROGRAMS = [*SERVICES, "gateway"]
 LOAD_BEFORE = os.getloadavg()[0]
 SECONDS = int(os.environ.get("SECONDS_EACH", 15))
@@ -85,8 +86,10 @@ def main():
     created = load(stack, "-t1", "-c16", "-s", str(ROOT / "tests/load/create_practices.lua"), f"{stack.url()}/dossier/v1/practices",
                    TOKEN=anna.token, SERVICE=practice["service"]["id"], RUN=portico.unique())
     busy = {name: memory(stack.pid(name)) for name in PROGRAMS}
-    (ROOT / "tests/load/RESULTS.md").write_text(report(start, idle, read, created, busy))
-    print((ROOT / "tests/load/RESULTS.md").read_text())
+    results = ROOT / "tests/load/RESULTS.md"
+    by_hand = results.read_text().partition(BY_HAND)[2] if results.exists() else ""
+    results.write_text(report(start, idle, read, created, busy) + (f"\n{BY_HAND}{by_hand}" if by_hand else ""))
+    print(results.read_text())
     assert not read["refused"] and not created["refused"], "some requests were refused; the figures are not to be believed"
 
 
