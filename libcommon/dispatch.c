@@ -3,7 +3,6 @@
 #include "dispatch.h"
 #include <ctype.h>
 #include <math.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include "dispatch_state.h"
@@ -76,12 +75,13 @@ static bool read_caller(struct request *rq)
 	return true;
 }
 
-static bool find_route(struct request *rq, struct path_values *values)
+static bool find_route(struct request *rq)
 {
 	const char *allow = NULL;
 	size_t count;
 
-	rq->contract = contract_match(the_contract, rq->method, rq->path, strlen(rq->path), values, &allow);
+	rq->contract =
+		contract_match(the_contract, rq->method, rq->path, strlen(rq->path), &rq->state->path_values, &allow);
 	if (rq->contract) {
 		rq->operation = handlers[rq->contract - contract_operations(the_contract, &count)];
 		return true;
@@ -133,14 +133,13 @@ static bool check_media_type(struct request *rq)
 
 struct body_plan dispatch_begin(struct request *rq)
 {
-	struct path_values values;
 	struct body_plan plan = { 0 };
 
 	trace_take(rq, http_header(rq, "X-Request-Id"), http_header(rq, "traceparent"));
 	request_open(rq, the_service, the_db);
 	if (service_page(rq))
 		return plan;
-	if (read_caller(rq) && find_route(rq, &values) && check_rights(rq) && check_media_type(rq)) {
+	if (read_caller(rq) && find_route(rq) && check_rights(rq) && check_media_type(rq)) {
 		plan.limit = rq->contract->max_body;
 		plan.stream = rq->contract->stream;
 	}
@@ -247,12 +246,10 @@ static void read_body(struct request *rq, json_t *errors)
 /* All of the input, judged together, so that one answer names every fault. */
 static bool check_input(struct request *rq)
 {
-	struct path_values values;
-	const char *allow;
 	json_auto_t *errors = json_array();
 
-	contract_match(the_contract, rq->method, rq->path, strlen(rq->path), &values, &allow);
-	rq->parameters = contract_check_parameters(rq->contract, &values, http_query_names(rq), lookup, rq, errors);
+	rq->parameters = contract_check_parameters(
+		rq->contract, &rq->state->path_values, http_query_names(rq), lookup, rq, errors);
 	arena_json(rq->arena, rq->parameters);
 	read_body(rq, errors);
 	if (!rq->status && json_array_size(errors))

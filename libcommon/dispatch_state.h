@@ -6,10 +6,12 @@
 
 struct dispatch_state {
 	struct db *db;
+	struct path_values path_values;	     /* of rq->path, by rq->contract */
 	struct db_transaction *transaction;  /* open since the first statement; NULL before and after */
 	bool transactional;		     /* all statements share one transaction */
 	const char *event_source, *event_id; /* the inbox row that opens the transaction of an event */
 	bool duplicate;			     /* that event was handled before: nothing to do */
+	const char *fingerprint;	     /* of a request with an Idempotency-Key */
 	bool replayed;			     /* the answer is a stored one: nothing to commit */
 	struct timespec started;
 };

@@ -25,9 +25,10 @@ static struct idempotency_call call_of(struct request *rq, const char *key)
 {
 	const char *who = rq->caller.subject ? rq->caller.subject : rq->caller.client;
 
-	return (struct idempotency_call){
-		.caller = who ? who : "", .operation = rq->contract->id, .key = key, .fingerprint = fingerprint(rq)
-	};
+	return (struct idempotency_call){ .caller = who ? who : "",
+		.operation = rq->contract->id,
+		.key = key,
+		.fingerprint = rq->state->fingerprint };
 }
 
 static void answer_again(struct request *rq, const struct idempotency_answer *stored)
@@ -46,7 +47,7 @@ static void answer_again(struct request *rq, const struct idempotency_answer *st
 
 bool replay_enter(struct request *rq, const char *key)
 {
-	struct idempotency_call call = call_of(rq, key);
+	struct idempotency_call call;
 	struct idempotency_answer stored;
 	struct db_failure failure = { 0 };
 	auto_result PGresult *result = NULL;
@@ -54,6 +55,8 @@ bool replay_enter(struct request *rq, const char *key)
 
 	if (!transaction)
 		return false;
+	rq->state->fingerprint = fingerprint(rq);
+	call = call_of(rq, key);
 	switch (idempotency_begin(transaction, &call, &stored, &result, &failure)) {
 	case IDEMPOTENCY_FRESH:
 		return true;

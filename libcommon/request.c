@@ -1,6 +1,4 @@
 /* Owns the life of a request whatever brought it (HTTP, an event, a due task): opened, run, its transaction closed. */
-#include <stdlib.h>
-#include <string.h>
 #include "dispatch_state.h"
 #include "reply.h"
 #include "scope.h"

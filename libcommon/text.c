@@ -1,5 +1,6 @@
 /* Owns encodings of text. Keeps no state and decides nothing. */
 #include "text.h"
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdint.h>
@@ -43,6 +44,13 @@ char *text_random_hex(struct arena *arena, size_t bytes)
 		abort();
 	text_hex(text, random, bytes);
 	return text;
+}
+
+bool text_same_secret(const char *one, const char *other)
+{
+	size_t length = strlen(one);
+
+	return length == strlen(other) && CRYPTO_memcmp(one, other, length) == 0;
 }
 
 char *text_base64url(struct arena *arena, const void *bytes, size_t length)

@@ -17,6 +17,9 @@ void text_sha256(char hex[static TEXT_SHA256_MAX], const void *bytes, size_t len
  * anything. */
 char *text_random_hex(struct arena *arena, size_t bytes);
 
+/* Compares in constant time, whatever the first difference is; only the lengths may be learned from it. */
+bool text_same_secret(const char *one, const char *other);
+
 /* base64url without padding (RFC 7515, section 2), in the one form that a value can have. */
 char *text_base64url(struct arena *arena, const void *bytes, size_t length);
 /* Decodes into out, which has room for size bytes. The length, or -1. */

@@ -15,6 +15,7 @@
 #include "appio_state.h"
 #include "emulator.h"
 #include "schema.h"
+#include "text.h"
 
 /* NewMessage of the official contract. */
 static const char message_schema_text[] =
@@ -246,8 +247,8 @@ static int show_page(struct request *rq)
 			"%s<article><p>%s &middot; %s &middot; %s &middot; %s</p><h2>%s</h2><pre>%s</pre></article>\n",
 			rows, json_text(entry, "message.created_at"), json_text(entry, "message.sender_service_id"),
 			json_text(entry, "message.fiscal_code"), json_text(entry, "status"),
-			emulator_html(rq, json_text(entry, "message.content.subject")),
-			emulator_html(rq, json_text(entry, "message.content.markdown")));
+			text_escaped(rq->arena, json_text(entry, "message.content.subject")),
+			text_escaped(rq->arena, json_text(entry, "message.content.markdown")));
 	}
 	return reply_text(rq, 200, "text/html; charset=utf-8",
 		arena_printf(rq->arena,

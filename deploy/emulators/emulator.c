@@ -1,6 +1,5 @@
 /* Runs an emulator: one HTTP server, until SIGTERM. */
 #include "emulator.h"
-#include "text.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,9 +107,4 @@ json_t *emulator_body(struct request *rq)
 		return NULL;
 	arena_json(rq->arena, body);
 	return json_is_object(body) ? body : NULL;
-}
-
-const char *emulator_html(struct request *rq, const char *text)
-{
-	return text_escaped(rq->arena, text);
 }

@@ -22,6 +22,3 @@ bool emulator_route(struct request *rq, const char *method, const char *pattern,
 
 /* The body as a JSON object that belongs to the request; NULL when it is none. */
 json_t *emulator_body(struct request *rq);
-
-/* Text as HTML shows it. */
-const char *emulator_html(struct request *rq, const char *text);

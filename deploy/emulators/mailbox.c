@@ -15,6 +15,7 @@
 #include "emulator.h"
 #include "mailbox_mime.h"
 #include "scope.h"
+#include "text.h"
 
 enum { MAX_MESSAGE = 4 * 1024 * 1024, DEFAULT_LIMIT = 100, MAX_LIMIT = 1000 };
 
@@ -189,7 +190,7 @@ static const char *shown(struct request *rq, const json_t *mail, const char *mem
 {
 	const char *text = json_text(mail, member);
 
-	return emulator_html(rq, text ? text : "");
+	return text_escaped(rq->arena, text ? text : "");
 }
 
 static int show_page(struct request *rq)

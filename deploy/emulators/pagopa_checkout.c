@@ -80,11 +80,11 @@ static long long write_notices(struct request *rq, FILE *out, const json_t *noti
 		amount = json_int(notice, "amount");
 		total += amount;
 		fputs("<tr><td>", out);
-		fputs(emulator_html(rq, json_text(notice, "companyName")), out);
+		fputs(text_escaped(rq->arena, json_text(notice, "companyName")), out);
 		fputs("</td><td>", out);
-		fputs(emulator_html(rq, json_text(notice, "description")), out);
+		fputs(text_escaped(rq->arena, json_text(notice, "description")), out);
 		fputs("</td><td>", out);
-		fputs(emulator_html(rq, json_text(notice, "noticeNumber")), out);
+		fputs(text_escaped(rq->arena, json_text(notice, "noticeNumber")), out);
 		fprintf(out, "</td><td>%lld,%02lld €</td></tr>", amount / 100, amount % 100);
 	}
 	return total;

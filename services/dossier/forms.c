@@ -5,12 +5,6 @@
 #include "dossier.sql.h"
 #include "scope.h"
 
-/* Forms stand alone: they refer to nothing. */
-static const json_t *no_references(void *context, const char *ref, const json_t *holder, const json_t **document)
-{
-	return NULL;
-}
-
 static void release_schema(void *schema)
 {
 	schema_free(schema);
@@ -19,7 +13,7 @@ static void release_schema(void *schema)
 static const struct schema *compile_form(struct request *rq, const json_t *form)
 {
 	auto_free char *error = NULL;
-	struct schema *schema = schema_new(form, form, no_references, NULL, &error);
+	struct schema *schema = schema_new(form, form, NULL, NULL, &error);
 
 	if (!schema) {
 		problem(rq, 500, "internal-error", "The form of this service is faulty: %s.", error);

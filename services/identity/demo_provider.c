@@ -2,6 +2,7 @@
  * tenants marked `demo` accept it. What it puts into the session is what SPID gives. */
 #include <string.h>
 #include "identity.h"
+#include "text.h"
 #include "identity.sql.h"
 
 /* Only who holds the browser's cookie can know it, and it is good for one login. */
@@ -83,7 +84,7 @@ int choose_demo_person(struct request *rq)
 
 	if (!browser)
 		return no_such_login(rq);
-	if (!same_secret(json_text(rq->json, "csrf"), csrf_token(rq, request, browser)))
+	if (!text_same_secret(json_text(rq->json, "csrf"), csrf_token(rq, request, browser)))
 		return reply_error_page(rq, 403,
 			"Il modulo non viene dalla pagina di accesso di questo browser: torna al servizio e "
 			"ricomincia.");

@@ -13,7 +13,6 @@ const char *issuer(void);
 const char *random_token(struct request *rq); /* 256 bits, base64url */
 const char *random_hex(struct request *rq, size_t bytes);
 const char *sha256_base64url(struct request *rq, const char *text);
-bool same_secret(const char *one, const char *other); /* in constant time */
 
 /* seal.c: AES-256-GCM under PORTICO_KEY_SECRET; label is bound to the text. NULL when it cannot be opened. */
 const char *seal(struct request *rq, const char *label, const char *text);

@@ -1,5 +1,4 @@
 /* Owns random values and digests. Never keeps any of them beyond the request. */
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -29,11 +28,4 @@ const char *sha256_base64url(struct request *rq, const char *text)
 	if (!EVP_Digest(text, strlen(text), digest, &length, EVP_sha256(), NULL))
 		abort();
 	return text_base64url(rq->arena, digest, length);
-}
-
-bool same_secret(const char *one, const char *other)
-{
-	size_t length = strlen(one);
-
-	return length == strlen(other) && CRYPTO_memcmp(one, other, length) == 0;
 }

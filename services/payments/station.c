@@ -1,12 +1,12 @@
 /* Owns the creditor's station: what the pagoPA node asks of a municipality, in SOAP. A receipt is stored before the
  * node hears OK, once. Every refusal is a KO with a PAA_ fault in a 200, as the node expects. */
-#include <openssl/crypto.h>
 #include <string.h>
 #include "metrics.h"
 #include "payments.h"
 #include "payments.sql.h"
 #include "soap.h"
 #include "station_schema.h"
+#include "text.h"
 
 struct primitive {
 	const char *action, *request, *answer;
@@ -128,7 +128,7 @@ static bool key_holds(struct request *rq)
 {
 	const char *shown = header(rq, "Ocp-Apim-Subscription-Key"), *key = config("PORTICO_STATION_KEY");
 
-	return shown && strlen(shown) == strlen(key) && CRYPTO_memcmp(shown, key, strlen(key)) == 0;
+	return shown && text_same_secret(shown, key);
 }
 
 int call_station(struct request *rq)

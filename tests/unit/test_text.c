@@ -23,6 +23,15 @@ static void sha256(void **state)
 	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+static void secrets(void **state)
+{
+	assert_true(text_same_secret("abc", "abc"));
+	assert_true(text_same_secret("", ""));
+	assert_false(text_same_secret("abc", "abd"));
+	assert_false(text_same_secret("abc", "abcd"));
+	assert_false(text_same_secret("abcd", "abc"));
+}
+
 static void base64url(void **state)
 {
 	static const struct {
@@ -67,7 +76,7 @@ static void markup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(hexadecimal), cmocka_unit_test(sha256),
-		cmocka_unit_test(base64url), cmocka_unit_test(markup) };
+		cmocka_unit_test(secrets), cmocka_unit_test(base64url), cmocka_unit_test(markup) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
