@@ -2,8 +2,10 @@
  * a request, exchange.c decides, forward.c passes it on and the answer back, or answer.c answers; then the next
  * request. */
 #pragma once
+#include <netinet/in.h>
 #include "body.h"
 #include "limit.h"
+#include "route.h"
 #include "stream.h"
 #include "timers.h"
 #include "trace.h"
@@ -19,7 +21,8 @@ struct exchange {
 	char method[16], path[160];			/* for the log */
 	bool head_request, http10, keep_alive, refused; /* refused: what follows on this connection cannot be read */
 	char request_id[TRACE_ID_MAX + 1], traceparent[TRACEPARENT_LENGTH + 1];
-	const char *origin; /* an allowed origin, or NULL */
+	const char *origin;	 /* an allowed origin, or NULL */
+	struct rules_view *view; /* the rules that the request is under; NULL: it never came so far */
 	const struct route *route;
 	struct principal *principal;
 	struct limit_state rate; /* the tighter of the limits that were looked at */

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "answer.h"
+#include "authorize.h"
 #include "forward.h"
-#include "jwks.h"
 #include "metrics.h"
 #include "pages.h"
 #include "path.h"
+#include "rules.h"
 
 enum { MAX_PATH = 2000 };
 
@@ -143,12 +144,20 @@ static bool read_path(struct client *client, struct asking *asking)
 	return true;
 }
 
+static void hold_view(struct client *client)
+{
+	worker_follow_rules(client->worker);
+	client->exchange.view = client->worker->view;
+	client->exchange.view->users++;
+}
+
 static bool find_route(struct client *client, struct asking *asking)
 {
 	struct exchange *exchange = &client->exchange;
 	const char *allow;
 
-	exchange->route = route_find(client->worker->gateway->routes, asking->head.method, asking->path,
+	hold_view(client);
+	exchange->route = route_find(exchange->view->rules->routes, asking->head.method, asking->path,
 		asking->path_length, &asking->values, &allow);
 	if (exchange->route) {
 		size_t length = asking->head.target_length - (asking->query ? strlen(asking->query) + 1 : 0);
@@ -163,114 +172,6 @@ static bool find_route(struct client *client, struct asking *asking)
 	else
 		answer_problem_with(client, 405, "method-not-allowed", "the path exists, not with this method",
 			(struct extra_field){ "Allow", allow });
-	return false;
-}
-
-static void follow_keys(struct worker *worker)
-{
-	if (worker->keys && worker->keys_generation == jwks_generation())
-		return;
-	jwks_release(worker->keys);
-	worker->keys = jwks_hold(&worker->keys_generation);
-	token_cache_clear(worker->tokens);
-}
-
-static bool verify_token(struct client *client, const char *token, size_t length)
-{
-	struct worker *worker = client->worker;
-	struct principal *principal = NULL;
-	unsigned char digest[TOKEN_DIGEST];
-	enum token_verdict verdict;
-	const char *reason;
-
-	follow_keys(worker);
-	if (!worker->keys) {
-		answer_later(client, 503, "unavailable", "tokens cannot be verified yet", 1);
-		return false;
-	}
-	token_digest(worker->tokens, token, length, digest);
-	client->exchange.principal = token_cache_find(worker->tokens, digest, worker->wall);
-	if (client->exchange.principal) {
-		count(&worker->counters.token_hits, 1);
-		return true;
-	}
-	count(&worker->counters.token_misses, 1);
-	verdict = token_verify(
-		worker->keys, &worker->gateway->token_rules, token, length, worker->wall, &principal, &reason);
-	if (verdict == TOKEN_VALID) {
-		const char *who = principal->caller.subject ? principal->caller.subject : principal->caller.client;
-
-		principal->limit_key = limit_key(worker->gateway->limits, 's', who, strlen(who));
-		token_cache_store(worker->tokens, digest, principal, worker->wall);
-		client->exchange.principal = principal;
-		return true;
-	}
-	if (verdict == TOKEN_UNKNOWN_KEY)
-		jwks_want();
-	answer_unauthorized(client, "invalid_token", reason);
-	return false;
-}
-
-/* Bearer tokens are ours and end here. Other schemes are the service's business where the operation is public: clients
- * of the token endpoint prove themselves with Basic. */
-static bool identify(struct client *client, struct asking *asking)
-{
-	struct exchange *exchange = &client->exchange;
-	struct http1_field *authorization = asking->head.known[FIELD_AUTHORIZATION];
-	bool open_to_all = exchange->route->operation->security_count == 0;
-
-	if (authorization && strncasecmp(authorization->value, "Bearer ", 7) == 0) {
-		const char *token = authorization->value + 7;
-
-		authorization->dropped = true;
-		return verify_token(client, token, authorization->value_length - 7u);
-	}
-	if (!open_to_all) {
-		answer_unauthorized(client, NULL, "this operation needs an access token");
-		return false;
-	}
-	exchange->principal = principal_hold(client->worker->anonymous);
-	return true;
-}
-
-/* The scopes of the first alternative that a token can hold. */
-static void wanted_scopes(const struct contract_operation *operation, char *text, size_t size)
-{
-	text[0] = '\0';
-	for (size_t i = 0; i < operation->security_count && !*text; i++) {
-		for (const char *const *scope = operation->security[i].scopes; *scope; scope++) {
-			size_t length = strlen(text);
-
-			if (strcmp(*scope, "service") != 0)
-				snprintf(text + length, size - length, "%s%s", length ? " " : "", *scope);
-		}
-	}
-}
-
-static bool may_call(struct client *client)
-{
-	const struct contract_operation *operation = client->exchange.route->operation;
-	char scopes[256], detail[320], challenge[360];
-
-	if (auth_allows(operation, &client->exchange.principal->caller))
-		return true;
-	wanted_scopes(operation, scopes, sizeof(scopes));
-	snprintf(detail, sizeof(detail), "the token lacks the scope %s", scopes);
-	snprintf(challenge, sizeof(challenge), "Bearer error=\"insufficient_scope\", scope=\"%s\"", scopes);
-	answer_problem_with(client, 403, "forbidden", detail, (struct extra_field){ "WWW-Authenticate", challenge });
-	return false;
-}
-
-static bool in_own_tenant(struct client *client, const struct asking *asking)
-{
-	const struct caller *caller = &client->exchange.principal->caller;
-
-	if ((caller->kind != CALLER_OPERATOR && caller->kind != CALLER_PARTNER) ||
-		client->exchange.route->operation->security_count == 0)
-		return true;
-	if (route_tenant_matches(client->exchange.route, &asking->values, asking->query, caller->tenant))
-		return true;
-	answer_problem(client, 403, "forbidden", "the token is of another tenant");
 	return false;
 }
 
@@ -305,8 +206,8 @@ static bool body_acceptable(struct client *client, const struct asking *asking)
 
 static bool allowed(struct client *client, struct asking *asking)
 {
-	return find_route(client, asking) && identify(client, asking) && may_call(client) &&
-	       in_own_tenant(client, asking) && within_caller_limit(client) && body_acceptable(client, asking);
+	return find_route(client, asking) && authorize(client, asking) && within_caller_limit(client) &&
+	       body_acceptable(client, asking);
 }
 
 void exchange_begin(struct client *client, char *data, size_t length)
@@ -335,6 +236,10 @@ void exchange_end(struct client *client)
 	access_log_request(&client->worker->log, client);
 	principal_release(exchange->principal);
 	free(exchange->page);
+	if (exchange->view)
+		exchange->view->users--;
+	exchange->view = NULL;
+	exchange->route = NULL;
 	exchange->principal = NULL;
 	exchange->page = NULL;
 	exchange->started_us = 0;

@@ -12,7 +12,7 @@ enum { SLOWEST_BODY = 4 }; /* bytes a millisecond */
 
 static struct upstream_pool *pool_of(struct client *client)
 {
-	return &client->worker->pools[client->exchange.route->service];
+	return &client->exchange.view->pools[client->exchange.route->service];
 }
 
 static int64_t operation_timeout(const struct exchange *exchange)

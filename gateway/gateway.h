@@ -1,43 +1,24 @@
-/* What all parts of the gateway share: the settings and the tables made from them. Read once at start and never written
- * afterwards, but for the members that say so. */
+/* What all parts of the gateway share: the settings, read once at start and never written afterwards but for the
+ * members that say so. What a reload may change is in struct rules. */
 #pragma once
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
+#include "endpoint.h"
 #include "limit.h"
-#include "route.h"
 #include "token.h"
 
-enum { MAX_SERVICES = 32, MAX_REPLICAS = 8, MAX_ORIGINS = 32, MAX_WORKERS = 64 };
+enum { MAX_ORIGINS = 32, MAX_WORKERS = 64 };
 
-struct endpoint {
-	struct sockaddr_storage address;
-	socklen_t length; /* 0: not known */
-};
-
-/* One address of an upstream service. upkeep.c keeps endpoint and reachable up to date. */
-struct replica {
-	char host[256], port[6];
-	pthread_mutex_t lock; /* of endpoint; taken to open a connection, not per request */
-	struct endpoint endpoint;
-	atomic_bool reachable;
-};
-
-struct upstream_service {
-	char name[64];
-	size_t replica_count;
-	struct replica replicas[MAX_REPLICAS];
-};
+struct rules;
 
 struct gateway {
 	struct endpoint listen, metrics_listen;
-	size_t service_count;
-	struct upstream_service services[MAX_SERVICES];
-	struct routes *routes;
+	pthread_mutex_t rules_lock; /* of rules, which gateway_reload() replaces */
+	struct rules *rules;
+	atomic_uint rules_generation;
 	struct limits *limits;
 	struct token_rules token_rules;
 	const char *jwks_url;
@@ -57,8 +38,11 @@ extern const struct setting *const gateway_settings[];
 
 /* From the settings, after config_load(). False and a sentence on standard error when one of them does not hold. */
 bool gateway_read_settings(struct gateway *gateway);
-bool gateway_load_routes(struct gateway *gateway);
 void gateway_free(struct gateway *gateway);
 
-/* "127.0.0.1:8080" or "[::1]:8080". */
-bool endpoint_parse(const char *text, struct endpoint *ret_endpoint);
+/* Reads contracts and upstreams anew. The new set is there for all workers, or nothing has changed and a line of the
+ * log says why. */
+bool gateway_reload(struct gateway *gateway);
+/* The current set as a new reference (rules_release() it). *ret_generation, unless NULL, is what rules_generation was
+ * then. */
+struct rules *gateway_hold_rules(struct gateway *gateway, unsigned *ret_generation);

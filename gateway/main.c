@@ -12,6 +12,7 @@
 #include "jwks.h"
 #include "log.h"
 #include "pages.h"
+#include "rules.h"
 #include "upkeep.h"
 #include "worker.h"
 
@@ -73,6 +74,24 @@ static bool port_is_free(void)
 	return is_free;
 }
 
+static bool load_rules(void)
+{
+	char *error = NULL;
+
+	gateway.rules = rules_new(&error);
+	if (!gateway.rules)
+		fprintf(stderr, "%s\n", error ? error : "the contracts cannot be read");
+	free(error);
+	return gateway.rules != NULL;
+}
+
+static void reload(void)
+{
+	if (gateway_reload(&gateway))
+		log_info("contracts are reloaded", "{}");
+	jwks_want();
+}
+
 static int serve(void)
 {
 	sigset_t signals;
@@ -81,14 +100,17 @@ static int serve(void)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by the threads: only this one waits for them */
 	raise_descriptor_limit();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+	upkeep_look(gateway.rules, true);
 	if (!port_is_free() || !start_workers() || !upkeep_start(&gateway))
 		return EX_OSERR;
 	log_info("gateway is listening", "{s:s s:i}", "address", config("PORTICO_LISTEN"), "workers",
 		(int)gateway.workers);
-	sigwait(&signals, &received);
+	while (sigwait(&signals, &received) == 0 && received == SIGHUP)
+		reload();
 	log_info("gateway is draining", "{s:i}", "signal", received);
 	for (unsigned i = 0; i < gateway.workers; i++)
 		worker_drain(workers[i]);
@@ -121,10 +143,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "PORTICO_LOG_LEVEL must be error, warning, info or debug\n");
 		return EX_CONFIG;
 	}
-	if (!gateway_read_settings(&gateway) || !gateway_load_routes(&gateway))
+	if (!gateway_read_settings(&gateway) || !load_rules())
 		return EX_CONFIG;
 	if (*option) {
-		routes_print(gateway.routes);
+		routes_print(gateway.rules->routes);
 		code = EX_OK;
 	} else {
 		gateway.limits = limits_new();

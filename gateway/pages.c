@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "jwks.h"
 #include "metrics.h"
+#include "rules.h"
 
 static struct worker *const *all_workers;
 static unsigned worker_total;
@@ -35,17 +36,19 @@ static bool service_reachable(const struct upstream_service *service)
 /* Ready: every service has a replica that accepts connections, the keys are loaded, and no end is in sight. */
 static void answer_readyz(struct client *client)
 {
-	const struct gateway *gateway = client->worker->gateway;
+	struct gateway *gateway = client->worker->gateway;
+	struct rules *rules = gateway_hold_rules(gateway, NULL);
 	json_t *services = json_object(), *document;
 	bool keys = jwks_generation() != 0, ready = keys && !atomic_load(&gateway->draining);
 	char *text;
 
-	for (size_t i = 0; i < gateway->service_count; i++) {
-		bool reachable = service_reachable(&gateway->services[i]);
+	for (size_t i = 0; i < rules->service_count; i++) {
+		bool reachable = service_reachable(&rules->services[i]);
 
 		ready = ready && reachable;
-		json_object_set_new(services, gateway->services[i].name, json_boolean(reachable));
+		json_object_set_new(services, rules->services[i].name, json_boolean(reachable));
 	}
+	rules_release(rules);
 	document = json_pack("{s:s s:b s:b s:o}", "status", ready ? "ready" : "not ready", "keys", keys, "draining",
 		atomic_load(&gateway->draining), "upstreams", services);
 	text = json_dumps(document, JSON_COMPACT);

@@ -1,12 +1,11 @@
 /* The settings of the gateway and how they become struct gateway. Says in one sentence what is wrong and where. */
 #include "gateway.h"
-#include <arpa/inet.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "config.h"
+#include "rules.h"
 
 static const struct setting own_settings[] = {
 	{ "PORTICO_LISTEN", "127.0.0.1:8080", "Address and port of the public listener." },
@@ -49,91 +48,6 @@ __attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
 	va_end(args);
 	fputc('\n', stderr);
 	return false;
-}
-
-/* Splits "host:port" or "[host]:port". */
-static bool split_address(const char *text, char *host, size_t host_size, char port[6])
-{
-	const char *colon = strrchr(text, ':'), *start = text, *end = colon;
-
-	if (!colon || colon == text || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
-		strspn(colon + 1, "0123456789") != strlen(colon + 1))
-		return false;
-	if (*text == '[') {
-		start = text + 1;
-		end = colon - 1;
-		if (*end != ']')
-			return false;
-	}
-	if (end <= start || (size_t)(end - start) >= host_size)
-		return false;
-	memcpy(host, start, (size_t)(end - start));
-	host[end - start] = '\0';
-	strcpy(port, colon + 1);
-	return true;
-}
-
-bool endpoint_parse(const char *text, struct endpoint *ret_endpoint)
-{
-	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found;
-	char host[256], port[6];
-
-	if (!split_address(text, host, sizeof(host), port) || getaddrinfo(host, port, &hints, &found) != 0)
-		return false;
-	memcpy(&ret_endpoint->address, found->ai_addr, found->ai_addrlen);
-	ret_endpoint->length = found->ai_addrlen;
-	freeaddrinfo(found);
-	return true;
-}
-
-/* host:port, also written as http://host:port */
-static bool add_replica(struct upstream_service *service, const char *text)
-{
-	struct replica *replica = &service->replicas[service->replica_count];
-
-	if (strncmp(text, "http://", 7) == 0)
-		text += 7;
-	if (service->replica_count == MAX_REPLICAS ||
-		!split_address(text, replica->host, sizeof(replica->host), replica->port))
-		return false;
-	pthread_mutex_init(&replica->lock, NULL);
-	service->replica_count++;
-	return true;
-}
-
-/* name=address|address */
-static bool add_service(struct gateway *gateway, char *text)
-{
-	struct upstream_service *service = &gateway->services[gateway->service_count];
-	char *addresses = strchr(text, '='), *rest = NULL;
-
-	if (!addresses || gateway->service_count == MAX_SERVICES ||
-		(size_t)(addresses - text) >= sizeof(service->name) || addresses == text)
-		return wrong("PORTICO_UPSTREAMS: \"%s\" is not name=host:port", text);
-	*addresses++ = '\0';
-	strcpy(service->name, text);
-	for (char *address = strtok_r(addresses, "|", &rest); address; address = strtok_r(NULL, "|", &rest)) {
-		if (!add_replica(service, address))
-			return wrong("PORTICO_UPSTREAMS: \"%s\" of %s is not host:port", address, service->name);
-	}
-	if (!service->replica_count)
-		return wrong("PORTICO_UPSTREAMS: %s has no address", service->name);
-	gateway->service_count++;
-	return true;
-}
-
-static bool read_upstreams(struct gateway *gateway)
-{
-	char *text = strdup(config("PORTICO_UPSTREAMS")), *rest = NULL;
-	bool right = text != NULL;
-
-	for (char *entry = right ? strtok_r(text, ",", &rest) : NULL; entry && right;
-		entry = strtok_r(NULL, ",", &rest))
-		right = add_service(gateway, entry);
-	free(text);
-	if (right && !gateway->service_count)
-		return wrong("PORTICO_UPSTREAMS names no service");
-	return right;
 }
 
 static bool read_origins(struct gateway *gateway)
@@ -181,6 +95,7 @@ bool gateway_read_settings(struct gateway *gateway)
 {
 	const char *metrics = config("PORTICO_METRICS_LISTEN");
 
+	pthread_mutex_init(&gateway->rules_lock, NULL);
 	read_numbers(gateway);
 	gateway->token_rules = (struct token_rules){ config("PORTICO_ISSUER"), config("PORTICO_AUDIENCE") };
 	gateway->jwks_url = config("PORTICO_JWKS_URL");
@@ -193,27 +108,12 @@ bool gateway_read_settings(struct gateway *gateway)
 		return wrong("PORTICO_LIMIT_ADDRESS and PORTICO_LIMIT_CALLER are at most 1000000 a minute");
 	if (!auth_start(config("PORTICO_CALLER_KEY")))
 		return wrong("PORTICO_CALLER_KEY must have 32 to 256 characters");
-	return read_upstreams(gateway) && read_origins(gateway);
-}
-
-bool gateway_load_routes(struct gateway *gateway)
-{
-	const char *names[MAX_SERVICES];
-	char *error = NULL;
-
-	for (size_t i = 0; i < gateway->service_count; i++)
-		names[i] = gateway->services[i].name;
-	gateway->routes = routes_new(config("PORTICO_CONTRACTS"), names, gateway->service_count, &error);
-	if (gateway->routes)
-		return true;
-	wrong("%s", error ? error : "the contracts cannot be read");
-	free(error);
-	return false;
+	return read_origins(gateway);
 }
 
 void gateway_free(struct gateway *gateway)
 {
-	routes_free(gateway->routes);
+	rules_release(gateway->rules);
 	limits_free(gateway->limits);
 	free(gateway->origins_text);
 }

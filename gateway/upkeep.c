@@ -2,15 +2,14 @@
  * and jwks.c. */
 #include "upkeep.h"
 #include <errno.h>
-#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "gateway.h"
 #include "jwks.h"
 #include "log.h"
+#include "rules.h"
 #include "scope.h"
 
 enum { RESOLVE_ROUNDS = 30, PROBE_ROUNDS = 2, PROBE_TIMEOUT_MS = 500 };
@@ -22,15 +21,13 @@ static bool stopping;
 
 static void resolve(struct replica *replica)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *found;
+	struct endpoint found = { 0 };
 
-	if (getaddrinfo(replica->host, replica->port, &hints, &found) != 0)
+	if (!endpoint_resolve(replica->host, replica->port, &found))
 		return; /* the last known address stays */
 	pthread_mutex_lock(&replica->lock);
-	memcpy(&replica->endpoint.address, found->ai_addr, found->ai_addrlen);
-	replica->endpoint.length = found->ai_addrlen;
+	replica->endpoint = found;
 	pthread_mutex_unlock(&replica->lock);
-	freeaddrinfo(found);
 }
 
 /* Without a descriptor nothing is learnt about the service: what was known of it stays. */
@@ -66,18 +63,28 @@ static void probe(const struct upstream_service *service, struct replica *replic
 			service->name, "host", replica->host, "port", replica->port);
 }
 
-static void tend_upstreams(struct gateway *gateway, unsigned round)
+void upkeep_look(struct rules *rules, bool resolve_names)
 {
-	for (size_t i = 0; i < gateway->service_count; i++) {
-		struct upstream_service *service = &gateway->services[i];
+	for (size_t i = 0; i < rules->service_count; i++) {
+		struct upstream_service *service = &rules->services[i];
 
 		for (size_t k = 0; k < service->replica_count; k++) {
-			if (round % RESOLVE_ROUNDS == 0 || !service->replicas[k].endpoint.length)
+			if (resolve_names || !service->replicas[k].endpoint.length)
 				resolve(&service->replicas[k]);
-			if (round % PROBE_ROUNDS == 0)
-				probe(service, &service->replicas[k]);
+			probe(service, &service->replicas[k]);
 		}
 	}
+}
+
+static void tend_upstreams(struct gateway *gateway, unsigned round)
+{
+	struct rules *rules;
+
+	if (round % PROBE_ROUNDS != 0)
+		return;
+	rules = gateway_hold_rules(gateway, NULL);
+	upkeep_look(rules, round % RESOLVE_ROUNDS == 0);
+	rules_release(rules);
 }
 
 /* True when it is time to stop. */

@@ -4,6 +4,10 @@
 #include <stdbool.h>
 
 struct gateway;
+struct rules;
 
 bool upkeep_start(struct gateway *gateway);
 void upkeep_stop(void);
+
+/* Finds out where the replicas are and which of them can be reached. */
+void upkeep_look(struct rules *rules, bool resolve_names);

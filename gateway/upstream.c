@@ -261,26 +261,25 @@ static void upstream_ready(struct stream *stream)
 	client_run(user);
 }
 
-struct upstream_pool *upstream_pools_new(struct worker *worker)
+struct upstream_pool *upstream_pools_new(struct worker *worker, struct rules *rules)
 {
-	struct gateway *gateway = worker->gateway;
-	struct upstream_pool *pools = calloc(gateway->service_count, sizeof(*pools));
+	struct upstream_pool *pools = calloc(rules->service_count, sizeof(*pools));
 
 	if (!pools)
 		abort();
-	for (size_t i = 0; i < gateway->service_count; i++) {
+	for (size_t i = 0; i < rules->service_count; i++) {
 		pools[i].worker = worker;
-		pools[i].service = &gateway->services[i];
+		pools[i].service = &rules->services[i];
 		pools[i].queue_end = &pools[i].queue;
 	}
 	return pools;
 }
 
-void upstream_pools_free(struct worker *worker)
+void upstream_pools_free(struct upstream_pool *pools, size_t count_of_pools)
 {
-	for (size_t i = 0; i < worker->gateway->service_count; i++) {
-		while (drop_any_idle(&worker->pools[i]))
+	for (size_t i = 0; i < count_of_pools; i++) {
+		while (drop_any_idle(&pools[i]))
 			;
 	}
-	free(worker->pools);
+	free(pools);
 }

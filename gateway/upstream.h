@@ -1,6 +1,6 @@
 /* A worker's connections to the services: kept alive, bounded, with a bounded queue behind the bound. */
 #pragma once
-#include "gateway.h"
+#include "rules.h"
 #include "stream.h"
 #include "timers.h"
 
@@ -31,8 +31,9 @@ struct upstream_pool { /* one service */
 	unsigned waiting;
 };
 
-struct upstream_pool *upstream_pools_new(struct worker *worker);
-void upstream_pools_free(struct worker *worker);
+struct upstream_pool *upstream_pools_new(struct worker *worker, struct rules *rules);
+/* None of the connections is in use. */
+void upstream_pools_free(struct upstream_pool *pools, size_t count_of_pools);
 
 enum upstream_result { UPSTREAM_GIVEN, UPSTREAM_QUEUED, UPSTREAM_FULL, UPSTREAM_DOWN };
 

@@ -63,6 +63,44 @@ static void free_dead(struct worker *worker)
 	}
 }
 
+void worker_follow_rules(struct worker *worker)
+{
+	struct rules_view *view;
+
+	if (worker->view && worker->rules_generation ==
+				    atomic_load_explicit(&worker->gateway->rules_generation, memory_order_acquire))
+		return;
+	view = calloc(1, sizeof(*view));
+	if (!view)
+		abort();
+	view->rules = gateway_hold_rules(worker->gateway, &worker->rules_generation);
+	view->pools = upstream_pools_new(worker, view->rules);
+	view->next = worker->view;
+	worker->view = view;
+}
+
+static void drop_view(struct rules_view **at)
+{
+	struct rules_view *view = *at;
+
+	*at = view->next;
+	upstream_pools_free(view->pools, view->rules->service_count);
+	rules_release(view->rules);
+	free(view);
+}
+
+static void drop_old_views(struct worker *worker)
+{
+	struct rules_view **at = worker->view ? &worker->view->next : &worker->view;
+
+	while (*at) {
+		if ((*at)->users)
+			at = &(*at)->next;
+		else
+			drop_view(at);
+	}
+}
+
 static void run_scheduled(struct worker *worker)
 {
 	while (worker->scheduled) {
@@ -201,7 +239,7 @@ struct worker *worker_new(struct gateway *gateway, bool with_metrics)
 	worker->accept_pause.expired = accept_again;
 	worker->tokens = token_cache_new();
 	worker->anonymous = principal_anonymous_new();
-	worker->pools = upstream_pools_new(worker);
+	worker_follow_rules(worker);
 	if (worker->epoll < 0 || !stream_watch(&worker->wake, worker->epoll) ||
 		!listen_on(worker, &worker->listener, &gateway->listen, listener_ready) ||
 		(with_metrics && !listen_on(worker, &worker->metrics_listener, &gateway->metrics_listen,
@@ -246,6 +284,7 @@ static void turn(struct worker *worker)
 		stream_event(events[i].data.ptr, events[i].events);
 	timers_run(&worker->timers, worker->now);
 	run_scheduled(worker);
+	drop_old_views(worker);
 	free_dead(worker);
 }
 
@@ -291,7 +330,8 @@ void worker_free(struct worker *worker)
 {
 	if (worker->thread)
 		pthread_join(worker->thread, NULL);
-	upstream_pools_free(worker);
+	while (worker->view)
+		drop_view(&worker->view);
 	free_dead(worker);
 	stream_close(&worker->listener);
 	stream_close(&worker->metrics_listener);

@@ -10,6 +10,15 @@
 struct client;
 struct upstream_pool;
 
+/* The rules as one worker holds them, with its connections to their services. After a reload the requests that are
+ * under way keep the view that they began with. */
+struct rules_view {
+	struct rules *rules;
+	struct upstream_pool *pools; /* by index of the service */
+	unsigned users;		     /* requests under way */
+	struct rules_view *next;     /* an older one */
+};
+
 struct worker_counters { /* written by the worker, read by /metrics */
 	atomic_long clients, refused_clients, upstream_connections, upstream_waiting, upstream_retries, token_hits,
 		token_misses;
@@ -29,7 +38,8 @@ struct worker {
 	struct timer accept_pause;
 	struct timers timers;
 	struct buffer_pool buffers;
-	struct upstream_pool *pools; /* by index of the service */
+	struct rules_view *view; /* the current one; older ones behind it until they have no users */
+	unsigned rules_generation;
 	struct client *clients;
 	size_t client_count;
 	struct client *scheduled; /* to be run again in this turn */
@@ -47,6 +57,9 @@ bool worker_start(struct worker *worker);
 /* Stops accepting, lets what runs finish, at most ten seconds; then the thread ends. */
 void worker_drain(struct worker *worker);
 void worker_free(struct worker *worker); /* joins the thread */
+
+/* Takes over rules that were reloaded. Cheap: called for every request. */
+void worker_follow_rules(struct worker *worker);
 
 void worker_schedule(struct worker *worker, struct client *client);
 /* stream is closed; the object it begins is freed at the end of the turn. */

@@ -1,0 +1,140 @@
+/* The set that a reload makes: upstreams from the settings, routes from the contracts. */
+#include "rules.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "config.h"
+#include "log.h"
+#include "scope.h"
+#include "upkeep.h"
+
+__attribute__((format(printf, 2, 3))) static bool wrong(char **ret_error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(ret_error, format, args) < 0)
+		abort();
+	va_end(args);
+	return false;
+}
+
+/* host:port, also written as http://host:port */
+static bool add_replica(struct upstream_service *service, const char *text)
+{
+	struct replica *replica = &service->replicas[service->replica_count];
+
+	if (strncmp(text, "http://", 7) == 0)
+		text += 7;
+	if (service->replica_count == MAX_REPLICAS ||
+		!endpoint_split(text, replica->host, sizeof(replica->host), replica->port))
+		return false;
+	pthread_mutex_init(&replica->lock, NULL);
+	service->replica_count++;
+	return true;
+}
+
+/* name=address|address */
+static bool add_service(struct rules *rules, char *text, char **ret_error)
+{
+	struct upstream_service *service = &rules->services[rules->service_count];
+	char *addresses = strchr(text, '='), *rest = NULL;
+
+	if (!addresses || rules->service_count == MAX_SERVICES || (size_t)(addresses - text) >= sizeof(service->name) ||
+		addresses == text)
+		return wrong(ret_error, "PORTICO_UPSTREAMS: \"%s\" is not name=host:port", text);
+	*addresses++ = '\0';
+	strcpy(service->name, text);
+	for (char *address = strtok_r(addresses, "|", &rest); address; address = strtok_r(NULL, "|", &rest)) {
+		if (!add_replica(service, address))
+			return wrong(
+				ret_error, "PORTICO_UPSTREAMS: \"%s\" of %s is not host:port", address, service->name);
+	}
+	if (!service->replica_count)
+		return wrong(ret_error, "PORTICO_UPSTREAMS: %s has no address", service->name);
+	rules->service_count++;
+	return true;
+}
+
+static bool read_upstreams(struct rules *rules, char **ret_error)
+{
+	char *text = strdup(config("PORTICO_UPSTREAMS")), *rest = NULL;
+	bool right = text != NULL;
+
+	for (char *entry = right ? strtok_r(text, ",", &rest) : NULL; entry && right;
+		entry = strtok_r(NULL, ",", &rest))
+		right = add_service(rules, entry, ret_error);
+	free(text);
+	if (right && !rules->service_count)
+		return wrong(ret_error, "PORTICO_UPSTREAMS names no service");
+	return right;
+}
+
+static bool read_contracts(struct rules *rules, char **ret_error)
+{
+	const char *names[MAX_SERVICES];
+
+	for (size_t i = 0; i < rules->service_count; i++)
+		names[i] = rules->services[i].name;
+	rules->routes = routes_new(config("PORTICO_CONTRACTS"), names, rules->service_count, ret_error);
+	return rules->routes != NULL;
+}
+
+struct rules *rules_new(char **ret_error)
+{
+	struct rules *rules = calloc(1, sizeof(*rules));
+
+	if (!rules)
+		abort();
+	rules->references = 1;
+	if (read_upstreams(rules, ret_error) && read_contracts(rules, ret_error))
+		return rules;
+	rules_release(rules);
+	return NULL;
+}
+
+struct rules *rules_hold(struct rules *rules)
+{
+	atomic_fetch_add(&rules->references, 1);
+	return rules;
+}
+
+void rules_release(struct rules *rules)
+{
+	if (!rules || atomic_fetch_sub(&rules->references, 1) > 1)
+		return;
+	routes_free(rules->routes);
+	free(rules);
+}
+
+bool gateway_reload(struct gateway *gateway)
+{
+	auto_free char *error = NULL;
+	struct rules *rules = rules_new(&error), *old;
+
+	if (!rules) {
+		log_error("the new contracts are refused, the old ones stay", "{s:s}", "reason", error);
+		return false;
+	}
+	upkeep_look(rules, true);
+	pthread_mutex_lock(&gateway->rules_lock);
+	old = gateway->rules;
+	gateway->rules = rules;
+	atomic_fetch_add(&gateway->rules_generation, 1);
+	pthread_mutex_unlock(&gateway->rules_lock);
+	rules_release(old);
+	return true;
+}
+
+struct rules *gateway_hold_rules(struct gateway *gateway, unsigned *ret_generation)
+{
+	struct rules *rules;
+
+	pthread_mutex_lock(&gateway->rules_lock);
+	rules = rules_hold(gateway->rules);
+	if (ret_generation)
+		*ret_generation = atomic_load(&gateway->rules_generation);
+	pthread_mutex_unlock(&gateway->rules_lock);
+	return rules;
+}
