@@ -89,6 +89,8 @@ int choose_demo_person(struct request *rq)
 			"Il modulo non viene dalla pagina di accesso di questo browser: torna al servizio e "
 			"ricomincia.");
 	ended = sql_maybe(rq, SQL_END_DEMO_LOGIN, request, browser, json_text(rq->json, "person"), code);
+	if (!ended && rq->problem_slug && strcmp(rq->problem_slug, "person-blocked") == 0)
+		return reply_error_page(rq, 403, "L'accesso di questa persona è stato bloccato: rivolgiti al Comune.");
 	if (!ended)
 		return rq->status;
 	if (json_is_null(ended))

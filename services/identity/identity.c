@@ -56,6 +56,11 @@ static int show_person(struct request *rq)
 	return sql_reply(rq, 200, SQL_SHOW_PERSON, path(rq, "personId"), query(rq, "topic"));
 }
 
+static int list_revocations(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_LIST_REVOCATIONS, query(rq, "after"));
+}
+
 static int list_tenants(struct request *rq)
 {
 	return sql_reply(rq, 200, SQL_LIST_TENANTS, query(rq, "limit"), query(rq, "after"));
@@ -87,6 +92,11 @@ static int sweep_logins(struct request *rq)
 	return sql_done(rq, SQL_SWEEP_LOGINS) ? reply_empty(rq, 204) : rq->status;
 }
 
+static int sweep_revocations(struct request *rq)
+{
+	return sql_done(rq, SQL_SWEEP_REVOCATIONS) ? reply_empty(rq, 204) : rq->status;
+}
+
 static const struct operation operations[] = { { "showStatus", show_status }, { "authorize", authorize },
 	{ "showDemoProvider", show_demo_provider }, { "chooseDemoPerson", choose_demo_person },
 	{ "issueToken", issue_token }, { "revokeToken", revoke_token }, { "introspectToken", introspect_token },
@@ -94,11 +104,12 @@ static const struct operation operations[] = { { "showStatus", show_status }, { 
 	{ "showServerMetadata", show_metadata }, { "showKeys", show_keys }, { "showMe", show_me },
 	{ "changeMe", change_me }, { "showPreferences", show_preferences },
 	{ "replacePreferences", replace_preferences }, { "listSessions", list_sessions }, { "endSession", end_session },
-	{ "showPerson", show_person }, { "listTenants", list_tenants }, { "showTenant", show_tenant },
-	{ "listOperators", list_operators }, { "createOperator", create_operator },
+	{ "showPerson", show_person }, { "listRevocations", list_revocations }, { "listTenants", list_tenants },
+	{ "showTenant", show_tenant }, { "listOperators", list_operators }, { "createOperator", create_operator },
 	{ "removeOperatorRole", remove_operator_role }, { 0 } };
 
-static const struct task tasks[] = { { "signing-keys", 60, rotate_keys }, { "sweep-logins", 60, sweep_logins }, { 0 } };
+static const struct task tasks[] = { { "signing-keys", 60, rotate_keys }, { "sweep-logins", 60, sweep_logins },
+	{ "sweep-revocations", 60, sweep_revocations }, { 0 } };
 
 static const struct setting settings[] = {
 	{ issuer_setting, NULL, "Public address of this service and issuer of its tokens: https://host/identity/v1." },

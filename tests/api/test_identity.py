@@ -8,79 +8,17 @@ import secrets
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
-import requests
 
-from support import clients, contracts, portico
+from support import clients, oauth, portico
+from support.oauth import ANNA, AREA_SCOPES, Browser, answer_of, challenge_of, refused, seen_from_inside
 
-AREA_SCOPES = "openid profile practices offline_access"
-ANNA, LUCA = "BNCNNA85C52A944U", "FRRLCU71L04A662B"
+LUCA = "FRRLCU71L04A662B"
 CHIARA = "0192f000-0000-7000-8000-000000000101"
-
-
-def challenge_of(verifier):
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-
-
-def answer_of(response):
-    """What a redirect tells the client."""
-    assert response.status_code == 302, f"{response.status_code} {response.text[:300]}"
-    return {name: values[0] for name, values in parse_qs(urlsplit(response.headers["Location"]).query).items()}
-
-
-class Browser(clients.Client):
-    """A browser in the middle of a login, step by step."""
-
-    def __init__(self, stack, client_id="demo-area", path="/demo/callback"):
-        super().__init__(stack.url(), "a browser")
-        self.client_id, self.redirect_uri = client_id, stack.url() + path
-        self.verifier = secrets.token_urlsafe(48)
-        self.state, self.nonce = secrets.token_urlsafe(8), secrets.token_urlsafe(8)
-
-    def authorize(self, **changed):
-        wanted = {"client_id": self.client_id, "redirect_uri": self.redirect_uri, "response_type": "code", "scope": AREA_SCOPES,
-                  "state": self.state, "nonce": self.nonce, "code_challenge": challenge_of(self.verifier),
-                  "code_challenge_method": "S256"} | changed
-        return self.get("/identity/v1/authorize", params={name: value for name, value in wanted.items() if value is not None})
-
-    def begin(self, **changed):
-        response = self.authorize(**changed)
-        assert response.headers.get("Location", "").split("?")[0].endswith("/demo-provider"), response.headers.get("Location")
-        self.request = answer_of(response)["request"]
-        return self
-
-    def page(self):
-        return self.get("/identity/v1/demo-provider", params={"request": self.request})
-
-    def csrf(self):
-        return re.search('name="csrf" value="([^"]+)"', self.page().text)[1]
-
-    def choose(self, person, **changed):
-        form = {"request": self.request, "csrf": None, "person": person} | changed
-        if form["csrf"] is None:
-            form["csrf"] = self.csrf()
-        return self.post("/identity/v1/demo-provider", data={name: value for name, value in form.items() if value is not None})
-
-    def code(self, person=ANNA, **changed):
-        self.begin(**changed)
-        return answer_of(self.choose(person))["code"]
-
-    def redeem(self, given, **changed):
-        form = {"grant_type": "authorization_code", "client_id": self.client_id, "code": given, "redirect_uri": self.redirect_uri,
-                "code_verifier": self.verifier} | changed
-        return self.post("/identity/v1/token", data={name: value for name, value in form.items() if value is not None})
-
-    def refresh(self, token, **changed):
-        return self.post("/identity/v1/token", data={"grant_type": "refresh_token", "client_id": self.client_id,
-                                                     "refresh_token": token} | changed)
-
-    def tokens(self, person=ANNA, **changed):
-        response = self.redeem(self.code(person, **changed))
-        assert response.status_code == 200, response.text
-        return response.json()
 
 
 @pytest.fixture
@@ -97,14 +35,6 @@ def desk(stack):
 def acquedotto(stack):
     row = clients.find("Clients", client_id="acquedotto")
     return clients.Client(stack.url(), "acquedotto"), ("acquedotto", row["redirect URI or secret"])
-
-
-def refused(response, error, status=400):
-    assert (response.status_code, response.json()["error"]) == (status, error), response.text
-
-
-def seen_from_inside(token):
-    return jwt.decode(token, options={"verify_signature": False})
 
 
 # ---- discovery, keys, tokens
@@ -528,17 +458,20 @@ def test_no_refresh_token_without_offline_access(browser):
     assert "refresh_token" not in browser.tokens(scope="practices")
 
 
-def test_refresh_follows_the_roles_of_today(desk, stack):
-    tokens = desk.tokens("0192f000-0000-7000-8000-000000000104", scope=None)
-    assert "desk:admin" in tokens["scope"].split()
-    stack.sql("identity", "UPDATE operators SET roles = '{operator}' WHERE id = '0192f000-0000-7000-8000-000000000104'")
+def test_refresh_follows_the_roles_of_today(stack):
+    sub = stack.sql("identity", "INSERT INTO operators (tenant_id, fiscal_code, given_name, family_name, roles) "
+                                f"VALUES ('c_a944', '{portico.fiscal_code()}', 'Ada', 'Prova', '{{admin,operator}}') RETURNING id")
+    desk = Browser(stack, "demo-desk", "/demo/desk")
     try:
+        tokens = desk.tokens(sub, scope=None)
+        assert "desk:admin" in tokens["scope"].split()
+        stack.sql("identity", f"UPDATE operators SET roles = '{{operator}}' WHERE id = '{sub}'")
         tokens = desk.refresh(tokens["refresh_token"]).json()
         assert "desk:admin" not in tokens["scope"].split() and "desk:practices" in tokens["scope"].split()
-        stack.sql("identity", "UPDATE operators SET roles = '{}' WHERE id = '0192f000-0000-7000-8000-000000000104'")
+        stack.sql("identity", f"UPDATE operators SET roles = '{{}}' WHERE id = '{sub}'")
         refused(desk.refresh(tokens["refresh_token"]), "invalid_grant")
     finally:
-        stack.sql("identity", "UPDATE operators SET roles = '{admin,operator}' WHERE id = '0192f000-0000-7000-8000-000000000104'")
+        stack.sql("identity", f"DELETE FROM operators WHERE id = '{sub}'")
 
 
 def test_revoke_token_and_refresh_no_more(browser):
@@ -589,13 +522,17 @@ def test_client_must_prove_itself(anonymous, auth, form, status, error):
     assert ("WWW-Authenticate" in response.headers) == (status == 401)
 
 
-def test_suspended_client_gets_nothing(acquedotto, stack):
-    client, proof = acquedotto
-    stack.sql("identity", "UPDATE clients SET suspended_at = now() WHERE id = 'acquedotto'")
+def test_suspended_client_gets_nothing(anonymous, stack):
+    name, secret = "spare-" + secrets.token_hex(4), secrets.token_urlsafe(32)
+    stack.sql("identity", f"INSERT INTO clients (tenant_id, id, name, kind, secret_sha256, scopes) VALUES ('c_a944', '{name}', 'Prova', "
+                          f"'partner', sha256('{secret}'), '{{partner:positions}}')")
     try:
-        refused(client.post("/identity/v1/token", auth=proof, data={"grant_type": "client_credentials"}), "invalid_client", 401)
+        ask = lambda: anonymous.post("/identity/v1/token", auth=(name, secret), data={"grant_type": "client_credentials"})
+        assert ask().status_code == 200
+        stack.sql("identity", f"UPDATE clients SET suspended_at = now() WHERE id = '{name}'")
+        refused(ask(), "invalid_client", 401)
     finally:
-        stack.sql("identity", "UPDATE clients SET suspended_at = NULL WHERE id = 'acquedotto'")
+        stack.sql("identity", f"DELETE FROM clients WHERE id = '{name}'")
 
 
 def test_introspect_token_tells_only_of_own_tokens(acquedotto, browser):
@@ -704,19 +641,7 @@ def test_replace_preferences_and_show_preferences(citizen):
 
 @pytest.fixture
 def sibling(stack):
-    """A sibling service, which calls identity directly with the shared key."""
-    key = (stack.state / "secrets/caller-key").read_bytes().strip()
-
-    def get(path, tenant="c_a944", **params):
-        caller = json.dumps({"kind": "service", "client": "notifications", "scope": "service", "tenant": tenant})
-        stamp = int(time.time())
-        mac = hmac.new(key, f"{caller}\nGET\n{path}\n{stamp}".encode(), hashlib.sha256).hexdigest()
-        response = requests.get(stack.url("identity") + path, params=params, timeout=10,
-                                headers={"Portico-Caller": caller, "Portico-Signature": f"t={stamp},v={mac}"})
-        response.headers["X-Request-Id"] = "the gateway adds it"
-        contracts.operation_for("GET", path).check(response)
-        return response
-    return get
+    return oauth.sibling(stack)
 
 
 def test_show_person_resolves_delivery(sibling, citizen):
@@ -856,16 +781,33 @@ def test_fiscal_code_of_an_operator_is_checked(operator):
 def test_remove_operator_role_but_not_of_the_last_administrator(operator, stack):
     """Two administrators who take the role from each other at the same moment: one of them keeps it."""
     bari = operator("c_a662")
-    grazia = bari.sub
-    assert bari.delete(f"/identity/v1/operators/{grazia}/roles/admin", expect=409).json()["type"] == "/problems/last-administrator"
+    assert bari.delete(f"/identity/v1/operators/{bari.sub}/roles/admin", expect=409).json()["type"] == "/problems/last-administrator"
     for _ in range(5):
-        second = bari.post("/identity/v1/operators", new_operator(roles=["admin"]), expect=201).json()["id"]
-        with ThreadPoolExecutor(2) as pool:
-            answers = list(pool.map(lambda id: bari.delete(f"/identity/v1/operators/{id}/roles/admin").status_code, (grazia, second)))
-        left = stack.sql("identity", "SELECT count(*) FROM operators WHERE tenant_id = 'c_a662' AND 'admin' = ANY (roles)")
-        stack.sql("identity", f"DELETE FROM operators WHERE id = '{second}'; "
-                              f"UPDATE operators SET roles = '{{admin,operator}}' WHERE id = '{grazia}'")
+        with two_administrators(stack) as both:
+            with ThreadPoolExecutor(2) as pool:
+                answers = list(pool.map(lambda of, by: by.delete(f"/identity/v1/operators/{of.sub}/roles/admin").status_code, both, both[::-1]))
+            left = stack.sql("identity", f"SELECT count(*) FROM operators WHERE tenant_id = '{both[0].person['tenant']}' AND 'admin' = ANY (roles)")
         assert (sorted(answers), left) == ([204, 409], "1")
+
+
+@contextmanager
+def two_administrators(stack):
+    """Of a tenant of their own, logged in: nobody else needs the roles that they lose."""
+    tenant = "t_" + secrets.token_hex(4)
+    stack.sql("identity", f"INSERT INTO tenants (tenant_id, name, aoo, demo) VALUES ('{tenant}', 'Prova', 'PROVA', true)")
+    try:
+        both = []
+        for _ in range(2):
+            sub = stack.sql("identity", "INSERT INTO operators (tenant_id, fiscal_code, given_name, family_name, roles) "
+                                        f"VALUES ('{tenant}', '{portico.fiscal_code()}', 'Ada', 'Prova', '{{admin}}') RETURNING id")
+            desk = Browser(stack, "demo-desk", "/demo/desk")
+            desk.token = desk.tokens(sub, scope="desk:admin")["access_token"]
+            desk.person = {"sub": sub, "tenant": tenant}
+            both.append(desk)
+        yield both
+    finally:
+        stack.sql("identity", f"DELETE FROM sessions WHERE tenant_id = '{tenant}'; DELETE FROM operators WHERE tenant_id = '{tenant}'; "
+                              f"DELETE FROM tenants WHERE tenant_id = '{tenant}'")
 
 
 def test_list_operators_is_for_administrators(operator, citizen):

@@ -1,0 +1,1 @@
+SELECT list_revocations($1)
