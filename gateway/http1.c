@@ -118,16 +118,24 @@ static int parse_field(char **at, struct http1_head *head, enum http1_direction 
 	return refuse(head, 400, "a field that may stand once stands twice");
 }
 
-static void drop_named(struct http1_head *head, const char *name, size_t length)
+/* Fields that are read here or by the service are for the whole way (RFC 9110, section 7.6.1): who names one of them in
+ * Connection wants the two to see different requests. */
+static bool drop_named(struct http1_head *head, const char *name, size_t length)
 {
 	for (size_t i = 0; i < head->field_count; i++) {
-		if (head->fields[i].name_length == length && strncasecmp(head->fields[i].name, name, length) == 0)
-			head->fields[i].dropped = true;
+		struct http1_field *field = &head->fields[i];
+
+		if (field->name_length != length || strncasecmp(field->name, name, length) != 0)
+			continue;
+		if (field->id != FIELD_OTHER && field->id != FIELD_DROPPED)
+			return false;
+		field->dropped = true;
 	}
+	return true;
 }
 
 /* Connection: close, keep-alive, and the names of fields that end at this hop. */
-static void read_connection(struct http1_head *head, const char *value)
+static int read_connection(struct http1_head *head, const char *value)
 {
 	while (*value) {
 		size_t length = strcspn(value, ", \t");
@@ -136,11 +144,12 @@ static void read_connection(struct http1_head *head, const char *value)
 			head->keep_alive = false;
 		else if (length == 10 && strncasecmp(value, "keep-alive", 10) == 0)
 			head->keep_alive = head->minor == 0 ? true : head->keep_alive;
-		else if (length)
-			drop_named(head, value, length);
+		else if (length && !drop_named(head, value, length))
+			return refuse(head, 400, "Connection names a field that does not end here");
 		value += length;
 		value += strspn(value, ", \t");
 	}
+	return 0;
 }
 
 static int parse_fields(char *at, char *end, struct http1_head *head, enum http1_direction direction)
@@ -152,11 +161,11 @@ static int parse_fields(char *at, char *end, struct http1_head *head, enum http1
 		if (status)
 			return status;
 	}
-	if (head->known[FIELD_CONNECTION]) {
-		for (size_t i = 0; i < head->field_count; i++) {
-			if (head->fields[i].id == FIELD_CONNECTION)
-				read_connection(head, head->fields[i].value);
-		}
+	for (size_t i = 0; head->known[FIELD_CONNECTION] && i < head->field_count; i++) {
+		int status = head->fields[i].id == FIELD_CONNECTION ? read_connection(head, head->fields[i].value) : 0;
+
+		if (status)
+			return status;
 	}
 	return 0;
 }

@@ -1,10 +1,11 @@
 /* Any bytes as a request and as an answer, with the body that the head announces. Whatever they are: reading ends, it
- * is the same for every division into pieces, and a head that was taken holds to the rules that forwarding relies on.
- */
+ * is the same for every division into pieces, a head that was taken holds to the rules that forwarding relies on, and
+ * what is passed on of it is read again as exactly that. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "body.h"
+#include "forward_parts.h"
 #include "path.h"
 
 static char copy[BUFFER_SIZE];
@@ -42,6 +43,57 @@ static void check_fields(const struct http1_head *head)
 				strcasecmp(field->name, "content-length") != 0);
 	}
 	must(!(head->known[FIELD_CONTENT_LENGTH] && head->known[FIELD_TRANSFER_ENCODING]));
+}
+
+/* The fields of first that are passed on are those of second, in their order. */
+static void same_fields(const struct http1_head *first, const struct http1_head *second)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < first->field_count; i++) {
+		const struct http1_field *field = &first->fields[i];
+
+		if (field->dropped)
+			continue;
+		while (k < second->field_count && second->fields[k].dropped)
+			k++;
+		must(k < second->field_count);
+		must(strcmp(field->name, second->fields[k].name) == 0 &&
+			strcmp(field->value, second->fields[k].value) == 0);
+		k++;
+	}
+	for (; k < second->field_count; k++)
+		must(second->fields[k].dropped);
+}
+
+/* A head as forward.c writes it: method, target and fields, and the framing that was understood, is one head and says
+ * the same to the next reader. */
+static void pass_head(const struct http1_head *head)
+{
+	static char data[BUFFER_SIZE];
+	static struct http1_head again;
+	struct buffer buffer = { data, 0, 0 };
+	struct writer writer = writer_of(&buffer);
+	size_t scanned = 0;
+
+	put_text(&writer, head->method);
+	put_literal(&writer, " ");
+	put(&writer, head->target, head->target_length);
+	put_literal(&writer, " HTTP/1.1\r\n");
+	if (!head->known[FIELD_HOST])
+		put_literal(&writer, "Host: x\r\n");
+	forward_put_fields(&writer, head);
+	forward_put_framing(&writer, head->body, head->content_length);
+	put_literal(&writer, "\r\n");
+	if (writer.full || (head->field_count == HTTP1_MAX_FIELDS && !head->known[FIELD_HOST]))
+		return;
+	writer_commit(&writer, &buffer);
+	must(http1_head_end(data, buffer.end, &scanned) == (int)buffer.end);
+	must(http1_parse_request(data, buffer.end, &again) == 0);
+	must(strcmp(head->method, again.method) == 0 && strcmp(head->target, again.target) == 0);
+	must(head->body == again.body && head->content_length == again.content_length);
+	if (head->known[FIELD_HOST])
+		same_fields(head, &again);
 }
 
 static void check_path(const char *target)
@@ -99,6 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (http1_parse_request(copy, (size_t)end, &head) == 0) {
 		check_fields(&head);
 		check_path(head.target);
+		pass_head(&head);
 		pass_body(&head, (const char *)data + end, size - (size_t)end);
 	}
 	memcpy(copy, data, size);

@@ -76,6 +76,18 @@ static void drops_what_ends_at_this_hop(void **state)
 	assert_int_equal(passed, COUNT(kept));
 }
 
+static void keeps_what_is_for_the_whole_way(void **state)
+{
+	assert_int_equal(request("GET / HTTP/1.1\r\nHost: x\r\nConnection: host\r\n\r\n"), 400);
+	assert_int_equal(
+		request("GET / HTTP/1.1\r\nHost: x\r\nConnection: a, Authorization\r\nAuthorization: b\r\n\r\n"), 400);
+	assert_int_equal(
+		request("POST / HTTP/1.1\r\nConnection: Content-Length\r\nHost: x\r\nContent-Length: 2\r\n\r\n"), 400);
+	assert_int_equal(request("GET / HTTP/1.1\r\nHost: x\r\nConnection: TE, Upgrade, Portico-Caller, close\r\n"
+				 "TE: trailers\r\nUpgrade: h2c\r\nPortico-Caller: {}\r\n\r\n"),
+		0);
+}
+
 static void knows_when_the_connection_ends(void **state)
 {
 	assert_int_equal(request("GET / HTTP/1.1\r\nHost: x\r\nConnection: a, Close\r\n\r\n"), 0);
@@ -191,6 +203,7 @@ int main(void)
 		cmocka_unit_test(reads_a_request),
 		cmocka_unit_test(finds_the_end_in_any_pieces),
 		cmocka_unit_test(drops_what_ends_at_this_hop),
+		cmocka_unit_test(keeps_what_is_for_the_whole_way),
 		cmocka_unit_test(knows_when_the_connection_ends),
 		cmocka_unit_test(takes_absolute_form_for_its_host_only),
 		cmocka_unit_test(reads_hosts),
