@@ -12,46 +12,87 @@
 #include "service_pages.h"
 #include "trace.h"
 
-enum { MAX_JSON_DEPTH = 32 };
+enum { MAX_JSON_DEPTH = 32, CONTRACTS_MAX = 4 };
 
 static const struct service *the_service;
-static struct contract *the_contract;
 static struct db *the_db;
 
-/* handlers[i] serves contract operation i. */
-static const struct operation **handlers;
+/* A contract with its handlers: handlers[i] serves contract operation i. */
+static struct binding {
+	struct contract *contract;
+	const struct operation **handlers;
+} bindings[CONTRACTS_MAX];
+static size_t binding_count;
 
-static const struct operation *find_operation(const char *id)
+static const struct operation *find_operation(const struct operation *operations, const char *id)
 {
-	for (const struct operation *operation = the_service->operations; operation->id; operation++) {
-		if (strcmp(operation->id, id) == 0)
-			return operation;
+	for (; operations->id; operations++) {
+		if (strcmp(operations->id, id) == 0)
+			return operations;
 	}
 	return NULL;
 }
 
-bool dispatch_start(const struct service *service, struct contract *contract, struct db *db, char **ret_error)
+static bool bind_operations(struct binding *binding, const struct operation *operations, char **ret_error)
 {
+	const char *name = contract_name(binding->contract);
 	size_t count;
-	const struct contract_operation *operations = contract_operations(contract, &count);
+	const struct contract_operation *declared = contract_operations(binding->contract, &count);
 
-	the_service = service;
-	the_contract = contract;
-	the_db = db;
-	handlers = calloc(count + 1, sizeof *handlers);
+	binding->handlers = calloc(count + 1, sizeof *binding->handlers);
 	for (size_t i = 0; i < count; i++) {
-		handlers[i] = find_operation(operations[i].id);
-		if (!handlers[i] && asprintf(ret_error, "operation %s of openapi/%s.yaml has no handler",
-					    operations[i].id, service->name) > 0)
+		binding->handlers[i] = find_operation(operations, declared[i].id);
+		if (!binding->handlers[i] &&
+			asprintf(ret_error, "operation %s of openapi/%s.yaml has no handler", declared[i].id, name) > 0)
 			return false;
 	}
-	for (const struct operation *operation = service->operations; operation->id; operation++) {
-		if (!contract_operation_by_id(contract, operation->id) &&
-			asprintf(ret_error, "handler %s has no operation in openapi/%s.yaml", operation->id,
-				service->name) > 0)
+	for (; operations->id; operations++) {
+		if (!contract_operation_by_id(binding->contract, operations->id) &&
+			asprintf(ret_error, "handler %s has no operation in openapi/%s.yaml", operations->id, name) > 0)
 			return false;
 	}
 	return true;
+}
+
+static bool add_contract(const char *folder, const char *name, const struct operation *operations, char **ret_error)
+{
+	struct binding *binding = &bindings[binding_count];
+
+	if (binding_count == CONTRACTS_MAX) {
+		*ret_error = strdup("it serves more contracts than there are places for");
+		return false;
+	}
+	binding->contract = contract_load(folder, name, ret_error);
+	if (!binding->contract)
+		return false;
+	binding_count++;
+	return bind_operations(binding, operations, ret_error);
+}
+
+bool dispatch_start(const struct service *service, const char *folder, struct db *db, char **ret_error)
+{
+	the_service = service;
+	the_db = db;
+	if (!add_contract(folder, service->name, service->operations, ret_error))
+		return false;
+	for (const struct api *api = service->more; api && api->contract; api++) {
+		if (!add_contract(folder, api->contract, api->operations, ret_error))
+			return false;
+	}
+	return true;
+}
+
+const char *dispatch_version(void)
+{
+	return contract_version(bindings[0].contract);
+}
+
+void dispatch_stop(void)
+{
+	for (; binding_count; binding_count--) {
+		contract_free(bindings[binding_count - 1].contract);
+		free(bindings[binding_count - 1].handlers);
+	}
 }
 
 /* Row security decides by these two: the person for citizens, the tenant for everyone who works for one. */
@@ -75,17 +116,23 @@ static bool read_caller(struct request *rq)
 	return true;
 }
 
+/* The base paths of two contracts differ, so at most one of them knows the path. */
 static bool find_route(struct request *rq)
 {
 	const char *allow = NULL;
 	size_t count;
 
-	rq->contract =
-		contract_match(the_contract, rq->method, rq->path, strlen(rq->path), &rq->state->path_values, &allow);
-	if (rq->contract) {
-		rq->operation = handlers[rq->contract - contract_operations(the_contract, &count)];
-		return true;
+	for (size_t i = 0; i < binding_count && !rq->contract && !allow; i++) {
+		const struct binding *binding = &bindings[i];
+
+		rq->contract = contract_match(
+			binding->contract, rq->method, rq->path, strlen(rq->path), &rq->state->path_values, &allow);
+		if (rq->contract)
+			rq->operation =
+				binding->handlers[rq->contract - contract_operations(binding->contract, &count)];
 	}
+	if (rq->contract)
+		return true;
 	if (!allow) {
 		problem(rq, 404, "not-found", "There is no %s.", rq->path);
 		return false;

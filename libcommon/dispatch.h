@@ -3,8 +3,12 @@
 #include "http.h"
 #include "service.h"
 
-/* Binds the operations of a service to its contract. On failure false, and *ret_error (free it) names the operation. */
-bool dispatch_start(const struct service *service, struct contract *contract, struct db *db, char **ret_error);
+/* Loads the contracts of a service from the folder and binds its operations to them. On failure false, and *ret_error
+ * (free it) names what is wrong and where. */
+bool dispatch_start(const struct service *service, const char *folder, struct db *db, char **ret_error);
+/* The version of the contract of the service's own name. */
+const char *dispatch_version(void);
+void dispatch_stop(void);
 
 /* For http_start(). */
 struct body_plan dispatch_begin(struct request *rq);

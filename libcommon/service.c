@@ -54,19 +54,16 @@ static struct db *open_database(const struct service *service)
 }
 
 /* Everything that can be wrong before the first request, in the order in which an operator would look for it. */
-static int check_start(const struct service *service, struct contract **ret_contract, struct db **ret_db)
+static int check_start(const struct service *service, struct db **ret_db)
 {
 	auto_free char *error = NULL;
 	const char *missing = NULL;
 
 	if (!auth_start(config("PORTICO_CALLER_KEY")))
 		return refuse_start(service->name, EX_CONFIG, "PORTICO_CALLER_KEY must have 32 to 256 bytes");
-	*ret_contract = contract_load(config("PORTICO_CONTRACTS"), service->name, &error);
-	if (!*ret_contract)
-		return refuse_start(service->name, EX_CONFIG, "%s", error);
 	*ret_db = open_database(service);
-	if (!dispatch_start(service, *ret_contract, *ret_db, &error))
-		return refuse_start(service->name, EX_SOFTWARE, "%s", error);
+	if (!dispatch_start(service, config("PORTICO_CONTRACTS"), *ret_db, &error))
+		return refuse_start(service->name, EX_CONFIG, "%s", error);
 	if (!db_alive(*ret_db))
 		return refuse_start(service->name, EX_UNAVAILABLE, "the database of PORTICO_DATABASE does not answer");
 	if (!migrate_done(*ret_db, service->sql, &missing))
@@ -114,7 +111,6 @@ static void stop(struct http_server *server)
 
 static int serve(const struct service *service)
 {
-	struct contract *contract = NULL;
 	struct db *db = NULL;
 	struct http_server *server;
 	const char *error;
@@ -126,7 +122,7 @@ static int serve(const struct service *service)
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	code = check_start(service, &contract, &db);
+	code = check_start(service, &db);
 	if (code)
 		return code;
 	service_pages_start(db);
@@ -144,26 +140,22 @@ static int serve(const struct service *service)
 	if (!server)
 		return refuse_start(
 			service->name, EX_OSERR, "it cannot listen on %s: %s", config("PORTICO_LISTEN"), error);
-	log_info("ready", "{s:s s:s}", "listen", config("PORTICO_LISTEN"), "contract", contract_version(contract));
+	log_info("ready", "{s:s s:s}", "listen", config("PORTICO_LISTEN"), "contract", dispatch_version());
 	wait_for_the_end(&signals);
 	service_pages_stop();
 	stop(server);
 	db_free(db);
-	contract_free(contract);
+	dispatch_stop();
 	return 0;
 }
 
 /* --check: what can be known without serving: the contract is bound and every statement prepares. */
 static int check(const struct service *service)
 {
-	struct contract *contract;
 	auto_free char *error = NULL;
 
-	contract = contract_load(config("PORTICO_CONTRACTS"), service->name, &error);
-	if (!contract)
+	if (!dispatch_start(service, config("PORTICO_CONTRACTS"), NULL, &error))
 		return refuse_start(service->name, EX_CONFIG, "%s", error);
-	if (!dispatch_start(service, contract, NULL, &error))
-		return refuse_start(service->name, EX_SOFTWARE, "%s", error);
 	return migrate_check(config("PORTICO_DATABASE"), service->sql);
 }
 

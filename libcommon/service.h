@@ -65,9 +65,16 @@ struct task {
 	operation_handler *run;
 };
 
+/* A further contract that a program serves beside the one of its own name: openapi/CONTRACT.yaml. */
+struct api {
+	const char *contract;
+	const struct operation *operations; /* ends with an empty entry */
+};
+
 struct service {
 	const char *name;
-	const struct operation *operations;	/* ends with an empty entry, like the next two */
+	const struct operation *operations;	/* ends with an empty entry, like the next three */
+	const struct api *more;			/* may be NULL */
 	const struct event_consumer *consumers; /* may be NULL */
 	const struct task *tasks;		/* may be NULL */
 	const struct sql_set *sql;
