@@ -1,7 +1,6 @@
-/* Owns the reading of streams. The position of a source in this service's own database is the truth about what had its
- * effect; the group in Redis only shows it to the relay and to operators, and is made again from the position whenever
- * it is missing. So there is nothing to acknowledge and nothing to claim: XREADGROUP … NOACK, and after a crash reading
- * starts behind the stored position, with the inbox sorting out what was done already. */
+/* Owns the reading of streams for handlers. The position of a source in this service's own database is the truth about
+ * what had its effect: after a crash reading starts behind the stored position, with the inbox sorting out what was
+ * done already. */
 #include "consumer.h"
 #include <jansson.h>
 #include <pthread.h>
@@ -12,16 +11,16 @@
 #include "db_connection.h"
 #include "lanes.h"
 #include "log.h"
-#include "redis.h"
 #include "scope.h"
 #include "session.h"
+#include "stream.h"
 
-enum { SOURCES_MAX = 16, SAVE_EVERY_MS = 1000, FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000 };
+enum { SAVE_EVERY_MS = 1000, FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 2000 };
 #define TYPE_PREFIX "it.portico."
 
 static const struct db_settings worker = { .worker = true };
 static struct events_options options;
-static struct source sources[SOURCES_MAX];
+static struct source sources[STREAMS_MAX];
 static int source_count;
 static redisContext *redis;
 static pthread_t thread;
@@ -42,7 +41,7 @@ const struct event_consumer *consumer_of(const struct event_consumer *consumers,
 static struct source *source_named(const char *name)
 {
 	for (int i = 0; i < source_count; i++) {
-		if (strcmp(sources[i].name, name) == 0)
+		if (strcmp(sources[i].stream.source, name) == 0)
 			return &sources[i];
 	}
 	return NULL;
@@ -54,12 +53,10 @@ static bool collect_sources(const struct event_consumer *consumers)
 	for (; consumers && consumers->source; consumers++) {
 		if (source_named(consumers->source))
 			continue;
-		if (source_count == SOURCES_MAX)
+		if (source_count == STREAMS_MAX)
 			return false;
-		struct source *source = &sources[source_count++];
-		*source = (struct source){ .name = consumers->source };
-		snprintf(source->stream, sizeof source->stream, "portico:events:%s", source->name);
-		snprintf(source->replay, sizeof source->replay, "portico:events:%s:replay", source->name);
+		sources[source_count] = (struct source){ 0 };
+		stream_init(&sources[source_count++].stream, consumers->source);
 	}
 	return true;
 }
@@ -78,8 +75,8 @@ static bool load_positions(void)
 
 		if (source && source->saved < position)
 			source->saved = position;
-		if (source && source->seen < position)
-			source->seen = position;
+		if (source && source->stream.seen < position)
+			source->stream.seen = position;
 	}
 	return true;
 }
@@ -96,33 +93,17 @@ static void save_positions(void)
 			continue;
 		snprintf(position, sizeof position, "%lld", done);
 		auto_result PGresult *result = db_run(options.db, &worker, SQL_SET_EVENT_POSITION, 2,
-			(const char *[]){ sources[i].name, position }, &failure);
+			(const char *[]){ sources[i].stream.source, position }, &failure);
 		if (!result)
 			return; /* it would keep us waiting for the next ones, too */
 		sources[i].saved = done;
 	}
 }
 
-/* The group stands where this reader is, whatever Redis remembers of it. */
-static bool place_group(struct source *source)
-{
-	char id[32];
-
-	snprintf(id, sizeof id, "%lld-0", (long long)source->seen);
-	auto_reply redisReply *created =
-		redis_do(&redis, "XGROUP", "CREATE", source->stream, options.service, id, "MKSTREAM");
-	if (!created)
-		return false;
-	if (created->type != REDIS_REPLY_ERROR)
-		return true;
-	auto_reply redisReply *placed = redis_do(&redis, "XGROUP", "SETID", source->stream, options.service, id);
-	return placed && placed->type != REDIS_REPLY_ERROR;
-}
-
 static bool place_groups(void)
 {
 	for (int i = 0; i < source_count; i++) {
-		if (!place_group(&sources[i]))
+		if (!stream_place(&redis, options.service, &sources[i].stream))
 			return false;
 	}
 	return true;
@@ -135,15 +116,13 @@ static char *text_dup(const json_t *object, const char *name)
 	return strdup(text ? text : "");
 }
 
-/* One entry: its position, then previous and event as name, value, name, value. */
-static void hand_over(struct source *source, long long position, const redisReply *fields)
+static void hand_over(struct stream *stream, long long position, const char *envelope)
 {
-	const char *envelope = fields->elements == 4 ? fields->element[3]->str : "";
+	struct source *source = (struct source *)stream;
 	json_auto_t *event = json_loads(envelope, JSON_REJECT_DUPLICATES, NULL);
 	const char *type = json_string_value(json_object_get(event, "type"));
-	const struct event_consumer *consumer = consumer_of(options.consumers, source->name, type);
+	const struct event_consumer *consumer = consumer_of(options.consumers, stream->source, type);
 
-	source->seen = position;
 	if (!consumer) {
 		lanes_pass(source, position);
 		return;
@@ -161,109 +140,24 @@ static void hand_over(struct source *source, long long position, const redisRepl
 	lanes_add(entry);
 }
 
-/* Entries between the last one read and this one are gone from the stream: asks the relay to fill it again from there.
- */
-static void ask_for_replay(struct source *source)
+/* Reads and hands over once, from the sources that have room. */
+static bool read_once(void)
 {
-	char position[24];
-
-	snprintf(position, sizeof position, "%lld", (long long)source->seen);
-	auto_reply redisReply *reply = redis_do(&redis, "SET", source->replay, position, "NX");
-	log_warning("events are missing from the stream", "{s:s s:I s:b}", "source", source->name, "after",
-		(json_int_t)source->seen, "asked", reply != NULL);
-}
-
-/* The entries of one stream. False when some are missing before them: they are not taken. */
-static bool take_entries(struct source *source, const redisReply *entries)
-{
-	for (size_t i = 0; i < entries->elements; i++) {
-		const redisReply *entry = entries->element[i];
-
-		if (entry->elements != 2 || entry->element[1]->type != REDIS_REPLY_ARRAY)
-			continue;
-		const redisReply *fields = entry->element[1];
-		long long previous = fields->elements == 4 ? redis_position(fields->element[1]) : 0;
-		long long position = redis_position(entry->element[0]);
-		if (previous > source->seen) {
-			ask_for_replay(source);
-			return false;
-		}
-		if (position > source->seen)
-			hand_over(source, position, fields);
-	}
-	return true;
-}
-
-static redisReply *read_group(void)
-{
-	const char *arguments[10 + 2 * SOURCES_MAX] = { "XREADGROUP", "GROUP", options.service, options.service,
-		"COUNT", NULL, "BLOCK", "1000", "NOACK", "STREAMS" };
-	struct source *ready[SOURCES_MAX];
-	int ready_count = 0, room = SOURCE_WINDOW, count = 10;
-	char limit[16];
+	struct stream *ready[STREAMS_MAX];
+	int ready_count = 0, room = SOURCE_WINDOW;
 
 	for (int i = 0; i < source_count; i++) {
 		int here = lanes_room(&sources[i]);
 
 		if (here <= 0)
 			continue;
-		ready[ready_count++] = &sources[i];
+		ready[ready_count++] = &sources[i].stream;
 		room = here < room ? here : room;
 	}
-	snprintf(limit, sizeof limit, "%d", room);
-	arguments[5] = limit;
-	for (int i = 0; i < ready_count; i++)
-		arguments[count++] = ready[i]->stream;
-	for (int i = 0; i < ready_count; i++)
-		arguments[count++] = ">";
-	return redis_call(&redis, count, arguments);
-}
-
-static bool any_room(void)
-{
-	for (int i = 0; i < source_count; i++) {
-		if (lanes_room(&sources[i]) > 0)
-			return true;
-	}
-	return false;
-}
-
-/* Reads and hands over once. False when the groups must be placed again: Redis is gone or has lost them, or entries are
- * missing. */
-static bool read_once(void)
-{
-	if (!any_room()) {
-		lanes_wait_for_room(SAVE_EVERY_MS);
-		return true;
-	}
-	auto_reply redisReply *reply = read_group();
-	if (!reply || reply->type == REDIS_REPLY_ERROR)
-		return false;
-	for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
-		const redisReply *stream = reply->element[i];
-		struct source *source = NULL;
-
-		for (int k = 0; k < source_count; k++) {
-			if (strcmp(sources[k].stream, stream->element[0]->str) == 0)
-				source = &sources[k];
-		}
-		if (source && !take_entries(source, stream->element[1]))
-			return false;
-	}
+	if (ready_count > 0)
+		return stream_read(&redis, options.service, ready, ready_count, room, hand_over);
+	lanes_wait_for_room(SAVE_EVERY_MS);
 	return true;
-}
-
-/* How far the streams are, for the lag. */
-static void look_ahead(void)
-{
-	for (int i = 0; redis && i < source_count; i++) {
-		auto_reply redisReply *info = redis_do(&redis, "XINFO", "STREAM", sources[i].stream);
-
-		for (size_t k = 0; info && info->type == REDIS_REPLY_ARRAY && k + 1 < info->elements; k += 2) {
-			if (strcmp(info->element[k]->str, "last-generated-id") == 0)
-				sources[i].stream_last = redis_position(info->element[k + 1]);
-		}
-	}
 }
 
 static void read_while_leading(void)
@@ -272,7 +166,8 @@ static void read_while_leading(void)
 		if (monotonic_ms() - last_save < SAVE_EVERY_MS)
 			continue;
 		save_positions();
-		look_ahead();
+		for (int i = 0; redis && i < source_count; i++)
+			stream_look_ahead(&redis, &sources[i].stream);
 		if (!redis)
 			return;
 	}
@@ -332,7 +227,9 @@ void consumer_gauges(long *ret_lag, long *ret_pending)
 	*ret_lag = 0;
 	*ret_pending = running ? lanes_pending() : 0;
 	for (int i = 0; i < source_count; i++) {
-		if (sources[i].stream_last > sources[i].seen)
-			*ret_lag += (long)(sources[i].stream_last - sources[i].seen);
+		const struct stream *stream = &sources[i].stream;
+
+		if (stream->last > stream->seen)
+			*ret_lag += (long)(stream->last - stream->seen);
 	}
 }

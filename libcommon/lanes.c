@@ -108,8 +108,8 @@ static bool is_hopeless(const struct entry *entry, int status)
 
 static bool to_dead_letters(const struct entry *entry, int status, const char *cause)
 {
-	struct dead_letter letter = { entry->tenant, entry->source->name, entry->id, entry->envelope, entry->position,
-		status, entry->attempts, cause };
+	struct dead_letter letter = { entry->tenant, entry->source->stream.source, entry->id, entry->envelope,
+		entry->position, status, entry->attempts, cause };
 
 	return dead_letter_add(options.db, &letter);
 }
@@ -133,8 +133,8 @@ static bool attempt(struct entry *entry)
 		pause *= 2;
 	entry->not_before = monotonic_ms() + (pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS);
 	if ((entry->attempts & (entry->attempts - 1)) == 0) /* 1, 2, 4, 8 …: a day of attempts, a dozen lines */
-		log_warning("event is tried again", "{s:s s:s s:i s:i}", "source", entry->source->name, "event",
-			entry->id, "status", status, "attempts", entry->attempts);
+		log_warning("event is tried again", "{s:s s:s s:i s:i}", "source", entry->source->stream.source,
+			"event", entry->id, "status", status, "attempts", entry->attempts);
 	return false;
 }
 

@@ -3,17 +3,15 @@
 #pragma once
 #include <time.h>
 #include "events.h"
+#include "stream.h"
 
 enum { LANE_COUNT = 4, SOURCE_WINDOW = 512 };
 
 /* One source's reading: which entries are out, so that the position that is done never passes one that is not. */
 struct source {
-	const char *name;
-	char stream[96], replay[96];
-	long long saved;		/* the position stored in the database; the reader's own */
-	_Atomic(long long) seen;	/* the last position read */
-	_Atomic(long long) stream_last; /* the last one that the stream has, as last looked up */
-	struct entry *oldest, *newest;	/* the lanes' own: what is out, in order */
+	struct stream stream;	       /* the first member: consumer.c finds the source by it */
+	long long saved;	       /* the position stored in the database; the reader's own */
+	struct entry *oldest, *newest; /* the lanes' own: what is out, in order */
 	int out;
 	long long handed_over; /* the last position that the lanes were given */
 };
