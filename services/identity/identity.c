@@ -98,14 +98,15 @@ static int sweep_revocations(struct request *rq)
 }
 
 static const struct operation operations[] = { { "showStatus", show_status }, { "authorize", authorize },
-	{ "showDemoProvider", show_demo_provider }, { "chooseDemoPerson", choose_demo_person },
-	{ "issueToken", issue_token }, { "revokeToken", revoke_token }, { "introspectToken", introspect_token },
-	{ "showUserinfo", show_userinfo }, { "showOpenidConfiguration", show_metadata },
-	{ "showServerMetadata", show_metadata }, { "showKeys", show_keys }, { "showMe", show_me },
-	{ "changeMe", change_me }, { "showPreferences", show_preferences },
-	{ "replacePreferences", replace_preferences }, { "listSessions", list_sessions }, { "endSession", end_session },
-	{ "showPerson", show_person }, { "listRevocations", list_revocations }, { "listTenants", list_tenants },
-	{ "showTenant", show_tenant }, { "listOperators", list_operators }, { "createOperator", create_operator },
+	{ "pushRequest", push_request }, { "showDemoProvider", show_demo_provider },
+	{ "chooseDemoPerson", choose_demo_person }, { "issueToken", issue_token }, { "revokeToken", revoke_token },
+	{ "introspectToken", introspect_token }, { "showUserinfo", show_userinfo },
+	{ "showOpenidConfiguration", show_metadata }, { "showServerMetadata", show_metadata },
+	{ "showKeys", show_keys }, { "showMe", show_me }, { "changeMe", change_me },
+	{ "showPreferences", show_preferences }, { "replacePreferences", replace_preferences },
+	{ "listSessions", list_sessions }, { "endSession", end_session }, { "showPerson", show_person },
+	{ "listRevocations", list_revocations }, { "listTenants", list_tenants }, { "showTenant", show_tenant },
+	{ "listOperators", list_operators }, { "createOperator", create_operator },
 	{ "removeOperatorRole", remove_operator_role }, { 0 } };
 
 static const struct task tasks[] = { { "signing-keys", 60, rotate_keys }, { "sweep-logins", 60, sweep_logins },

@@ -30,8 +30,21 @@ int rotate_keys(struct request *rq);
 
 /* jws.c */
 const char *jws_sign(struct request *rq, const struct signing_key *key, const char *type, const json_t *claims);
-/* The claims of a token of that type signed with one of the keys, or NULL. */
+/* The claims of a token of that type (NULL: whatever type it says) signed with one of the keys, or NULL. */
 json_t *jws_verify(struct request *rq, const json_t *keys, const char *type, const char *token);
+/* What a token says before anything about it is known to be true; NULL when it is no token. */
+json_t *jws_peek(struct request *rq, const char *token);
+
+/* jwk.c */
+/* The public key, when that algorithm fits it; belongs to the request. */
+EVP_PKEY *jwk_key(struct request *rq, const json_t *jwk, const char *algorithm, bool *ret_pss);
+const json_t *jwk_named(const json_t *keys, const char *kid);
+
+/* client_proof.c: the forms that clients send */
+const char *form(struct request *rq, const char *name);
+int oauth_error(struct request *rq, int status, const char *error, const char *description);
+/* The client that proved itself, or NULL: already answered. */
+json_t *prove_client(struct request *rq);
 
 /* tokens.c */
 /* The answer of the token endpoint for claims (of redeem_code and its like). refresh may be NULL. NULL: already
@@ -63,6 +76,7 @@ void forget_old_logins(struct request *rq, const char *request); /* but never th
 
 /* authorize.c, demo_provider.c, token_endpoint.c, discovery.c */
 int authorize(struct request *rq);
+int push_request(struct request *rq);
 int show_demo_provider(struct request *rq);
 int choose_demo_person(struct request *rq);
 int issue_token(struct request *rq);

@@ -1,11 +1,10 @@
-/* Owns JSON web signatures with ES256 (RFC 7515, 7518): made with a key that was parsed once, and checked against a key
- * list. The algorithm is pinned and the key is the one that the list names, so nothing in a token decides how it is
+/* Owns JSON web signatures (RFC 7515, 7518): made with ES256 and a key that was parsed once, and checked against a key
+ * list. The key is the one that the list names and the algorithm must fit it, so nothing in a token decides how it is
  * checked. Written on OpenSSL because libjwt forces "typ":"JWT" where RFC 9068 wants "at+jwt", and parses the PEM anew
  * for each signature (1.1 ms). */
-#include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
+#include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
 #include "identity.h"
@@ -42,32 +41,6 @@ const char *jws_sign(struct request *rq, const struct signing_key *key, const ch
 	return arena_printf(rq->arena, "%s.%s", text, text_base64url(rq->arena, raw, sizeof raw));
 }
 
-static EVP_PKEY *public_key_new(struct request *rq, const json_t *jwk)
-{
-	const char *x = json_text(jwk, "x"), *y = json_text(jwk, "y");
-	unsigned char point[1 + 2 * COORDINATE] = { 4 }, *bytes[2];
-	size_t lengths[2];
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	EVP_PKEY *key = NULL;
-
-	bytes[0] = text_base64url_bytes(rq->arena, x, strlen(x), &lengths[0]);
-	bytes[1] = text_base64url_bytes(rq->arena, y, strlen(y), &lengths[1]);
-	if (context && bytes[0] && bytes[1] && lengths[0] == COORDINATE && lengths[1] == COORDINATE) {
-		char group[] = "P-256";
-		OSSL_PARAM parameters[] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-			OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point),
-			OSSL_PARAM_construct_end() };
-
-		memcpy(point + 1, bytes[0], COORDINATE);
-		memcpy(point + 1 + COORDINATE, bytes[1], COORDINATE);
-		if (EVP_PKEY_fromdata_init(context) != 1 ||
-			EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
-			key = NULL;
-	}
-	EVP_PKEY_CTX_free(context);
-	return key;
-}
-
 /* JWS has r ‖ s, OpenSSL wants DER. */
 static int der_new(const unsigned char *raw, unsigned char **ret_der)
 {
@@ -81,24 +54,44 @@ static int der_new(const unsigned char *raw, unsigned char **ret_der)
 	return length;
 }
 
-static bool signature_holds(struct request *rq, const json_t *jwk, const char *token, size_t signed_length)
+static void release_der(void *der)
 {
-	const char *text = token + signed_length + 1;
-	auto_pkey EVP_PKEY *key = public_key_new(rq, jwk);
-	auto_md_ctx EVP_MD_CTX *context = EVP_MD_CTX_new();
-	unsigned char *raw, *der;
-	size_t length;
-	bool holds;
-	int der_length;
-
-	raw = text_base64url_bytes(rq->arena, text, strlen(text), &length);
-	if (!key || !context || !raw || length != 2 * COORDINATE)
-		return false;
-	der_length = der_new(raw, &der);
-	holds = der_length > 0 && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
-		EVP_DigestVerify(context, der, (size_t)der_length, (const unsigned char *)token, signed_length) == 1;
 	OPENSSL_free(der);
-	return holds;
+}
+
+/* The signature of an elliptic key in the form that OpenSSL wants; others are taken as they are. NULL when malformed.
+ */
+static const unsigned char *signature_of(struct request *rq, const char *text, const EVP_PKEY *key, size_t *ret_length)
+{
+	unsigned char *raw = text_base64url_bytes(rq->arena, text, strlen(text), ret_length), *der;
+	int length;
+
+	if (!raw || EVP_PKEY_get_base_id(key) != EVP_PKEY_EC)
+		return raw;
+	length = *ret_length == 2 * COORDINATE ? der_new(raw, &der) : -1;
+	if (length <= 0)
+		return NULL;
+	*ret_length = (size_t)length;
+	return arena_lease(rq->arena, der, release_der);
+}
+
+static bool signature_holds(
+	struct request *rq, const json_t *jwk, const char *algorithm, const char *token, size_t signed_length)
+{
+	bool pss = false;
+	EVP_PKEY *key = jwk_key(rq, jwk, algorithm, &pss);
+	auto_md_ctx EVP_MD_CTX *context = EVP_MD_CTX_new();
+	const unsigned char *signature;
+	EVP_PKEY_CTX *options;
+	size_t length;
+
+	if (!key || !context)
+		return false;
+	signature = signature_of(rq, token + signed_length + 1, key, &length);
+	return signature && EVP_DigestVerifyInit(context, &options, EVP_sha256(), NULL, key) == 1 &&
+	       (!pss || (EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
+				EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) == 1)) &&
+	       EVP_DigestVerify(context, signature, length, (const unsigned char *)token, signed_length) == 1;
 }
 
 static json_t *decode_part(struct request *rq, const char *text, size_t length)
@@ -110,29 +103,29 @@ static json_t *decode_part(struct request *rq, const char *text, size_t length)
 	return arena_json(rq->arena, json);
 }
 
-static const json_t *key_named(const json_t *keys, const char *kid)
+static const char *second_dot(const char *token)
 {
-	size_t index;
-	json_t *key;
+	const char *dot = strchr(token, '.');
 
-	json_array_foreach(json_at(keys, "keys"), index, key)
-	{
-		if (kid && strcmp(json_text(key, "kid"), kid) == 0)
-			return key;
-	}
-	return NULL;
+	return dot ? strchr(dot + 1, '.') : NULL;
 }
 
 json_t *jws_verify(struct request *rq, const json_t *keys, const char *type, const char *token)
 {
-	const char *dot = strchr(token, '.'), *second = dot ? strchr(dot + 1, '.') : NULL, *algorithm, *typ;
-	const json_t *header = second ? decode_part(rq, token, (size_t)(dot - token)) : NULL, *key;
+	const char *second = second_dot(token), *typ;
+	const json_t *header = second ? decode_part(rq, token, strcspn(token, ".")) : NULL, *key;
 
-	algorithm = json_text(header, "alg");
 	typ = json_text(header, "typ");
-	key = key_named(keys, json_text(header, "kid"));
-	if (!key || !algorithm || strcmp(algorithm, "ES256") != 0 || !typ || strcmp(typ, type) != 0 ||
-		!signature_holds(rq, key, token, (size_t)(second - token)))
+	key = jwk_named(keys, json_text(header, "kid"));
+	if (!key || json_object_get(header, "crit") || (type && (!typ || strcmp(typ, type) != 0)) ||
+		!signature_holds(rq, key, json_text(header, "alg"), token, (size_t)(second - token)))
 		return NULL;
-	return decode_part(rq, dot + 1, (size_t)(second - dot - 1));
+	return jws_peek(rq, token);
+}
+
+json_t *jws_peek(struct request *rq, const char *token)
+{
+	const char *second = second_dot(token), *first = strchr(token, '.');
+
+	return second ? decode_part(rq, first + 1, (size_t)(second - first - 1)) : NULL;
 }

@@ -1,78 +1,9 @@
-/* Owns the endpoints that clients call with a form: token, revocation, introspection. Proves the client first; whether
- * a code or a refresh token is good is decided by one statement each (migrations/0002_authorization.sql), so that of
- * many at once one wins. */
+/* Owns the endpoints that clients call with a form: token, revocation, introspection. The client proves itself first;
+ * whether a code or a refresh token is good is decided by one statement each (migrations/0002_authorization.sql), so
+ * that of many at once one wins. */
 #include <string.h>
-#include <strings.h>
-#include "http.h"
 #include "identity.h"
-#include "text.h"
 #include "identity.sql.h"
-
-static int oauth_error(struct request *rq, int status, const char *error, const char *description)
-{
-	reply_header(rq, "Cache-Control", "no-store");
-	if (status == 401)
-		reply_header(rq, "WWW-Authenticate", "Basic realm=\"portico\"");
-	return reply_json(rq, status, json_make(rq, "{s:s s:s*}", "error", error, "error_description", description));
-}
-
-static const char *form(struct request *rq, const char *name)
-{
-	return json_text(rq->json, name);
-}
-
-static bool is_utf8(const char *text)
-{
-	json_auto_t *string = json_string(text);
-
-	return string != NULL;
-}
-
-/* RFC 6749, section 2.3.1: id and secret are form-encoded before they are joined. False when the header is no such
- * thing. */
-static bool read_basic(struct request *rq, const char *authorization, const char **ret_id, const char **ret_secret)
-{
-	const char *text = authorization + strlen("Basic "), *decoded, *colon;
-	char *unpadded = arena_strdup(rq->arena, text);
-	size_t length;
-
-	for (char *c = unpadded; *c; c++)
-		*c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
-	decoded = (const char *)text_base64url_bytes(rq->arena, unpadded, strcspn(unpadded, "="), &length);
-	colon = decoded ? strchr(decoded, ':') : NULL;
-	if (!colon)
-		return false;
-	*ret_id = form_decode(rq, decoded, (size_t)(colon - decoded));
-	*ret_secret = form_decode(rq, colon + 1, strlen(colon + 1));
-	return *ret_id && *ret_secret && is_utf8(*ret_id) && is_utf8(*ret_secret);
-}
-
-/* The client that proved itself, or NULL: already answered. */
-static json_t *prove_client(struct request *rq)
-{
-	const char *authorization = http_header(rq, "Authorization"), *id = form(rq, "client_id"),
-		   *secret = form(rq, "client_secret");
-	json_t *client;
-
-	if (authorization && strncasecmp(authorization, "Basic ", 6) == 0) {
-		const char *named = id;
-
-		if (secret) {
-			oauth_error(rq, 400, "invalid_request", "The client authenticates twice.");
-			return NULL;
-		}
-		if (!read_basic(rq, authorization, &id, &secret) || (named && strcmp(named, id) != 0)) {
-			oauth_error(rq, 401, "invalid_client", NULL);
-			return NULL;
-		}
-	}
-	client = sql_maybe(rq, SQL_AUTHENTICATE_CLIENT, id, secret);
-	if (json_is_null(client)) {
-		oauth_error(rq, 401, "invalid_client", NULL);
-		return NULL;
-	}
-	return client;
-}
 
 static int reply_tokens(struct request *rq, const json_t *client, const json_t *claims, const char *refresh)
 {

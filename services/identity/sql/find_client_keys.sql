@@ -1,0 +1,1 @@
+SELECT find_client_keys($1)

@@ -1,0 +1,1 @@
+SELECT push_request($1, $2, $3::jsonb)

@@ -1,0 +1,1 @@
+SELECT take_assertion($1, $2, $3::bigint)

@@ -1,0 +1,1 @@
+SELECT take_pushed_request($1, $2)
