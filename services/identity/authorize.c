@@ -106,11 +106,11 @@ static int refuse(struct request *rq, const json_t *asked, const char *error, co
 			"state", json_text(asked, "state"), "iss", issuer(), NULL));
 }
 
-static int begin(struct request *rq, const json_t *asked, const char *client)
+static int begin(struct request *rq, const json_t *asked, const json_t *client)
 {
 	const char *id = random_hex(rq, 16), *browser = random_token(rq);
 
-	if (!sql_done(rq, SQL_BEGIN_LOGIN, id, browser, client, json_text(asked, "redirect_uri"),
+	if (!sql_done(rq, SQL_BEGIN_LOGIN, id, browser, json_text(client, "id"), json_text(asked, "redirect_uri"),
 		    json_text(asked, "scope"), json_text(asked, "state"), json_text(asked, "nonce"),
 		    json_text(asked, "code_challenge")))
 		return rq->status;
@@ -133,7 +133,7 @@ static int proceed(struct request *rq, const json_t *asked, const json_t *client
 	if (!pushed && json_is_true(json_at(client, "pushesRequests")))
 		return refuse(rq, asked, "invalid_request", "this client pushes its requests (RFC 9126)");
 	error = fault_of(rq, asked, client, &why);
-	return error ? refuse(rq, asked, error, why) : begin(rq, asked, json_text(client, "id"));
+	return error ? refuse(rq, asked, error, why) : begin(rq, asked, client);
 }
 
 int authorize(struct request *rq)
