@@ -28,7 +28,7 @@ void answer_put_common_fields(struct writer *writer, struct client *client)
 	put_field(writer, "X-Request-Id", exchange->request_id);
 	put_field(writer, "traceparent", exchange->traceparent);
 	if (exchange->rate.known) {
-		put_number_field(writer, "X-RateLimit-Limit", exchange->rate.limit);
+		put_number_field(writer, "X-RateLimit-Limit", exchange->rate.limit.requests);
 		put_number_field(writer, "X-RateLimit-Remaining", exchange->rate.remaining);
 		put_number_field(writer, "X-RateLimit-Reset", exchange->rate.reset);
 	}

@@ -38,9 +38,6 @@ static bool verify_token(struct client *client, const char *token, size_t length
 	verdict = token_verify(
 		worker->keys, &worker->gateway->token_rules, token, length, worker->wall, &principal, &reason);
 	if (verdict == TOKEN_VALID) {
-		const char *who = principal->caller.subject ? principal->caller.subject : principal->caller.client;
-
-		principal->limit_key = limit_key(worker->gateway->limits, 's', who, strlen(who));
 		token_cache_store(worker->tokens, digest, principal, worker->wall);
 		client->exchange.principal = principal;
 		return true;

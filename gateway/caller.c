@@ -3,6 +3,7 @@
 #include "caller.h"
 #include <stdlib.h>
 #include <string.h>
+#include "fingerprint.h"
 
 /* Text, absent, or wrong. */
 static bool read_text(const json_t *claims, const char *name, const char **ret_text)
@@ -98,6 +99,20 @@ static void finish(struct principal *principal)
 	json_decref(members);
 }
 
+static uint64_t key_of(char kind, const char *name)
+{
+	return name ? fingerprint(kind, name, strlen(name)) : 0;
+}
+
+static void name_keys(struct principal *principal)
+{
+	const struct caller *caller = &principal->caller;
+
+	principal->keys[PER_CLIENT] = key_of('c', caller->client);
+	principal->keys[PER_TENANT] = key_of('t', caller->tenant);
+	principal->keys[PER_SUBJECT] = caller->subject ? key_of('s', caller->subject) : principal->keys[PER_CLIENT];
+}
+
 static struct principal *principal_empty(void)
 {
 	struct principal *principal = calloc(1, sizeof(*principal));
@@ -128,6 +143,7 @@ struct principal *principal_new(json_t *claims, const char **ret_reason)
 		principal_release(principal);
 		return NULL;
 	}
+	name_keys(principal);
 	finish(principal);
 	return principal;
 }

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <time.h>
 #include "auth.h"
+#include "contract.h"
+#include "limit.h"
 
 struct principal {
 	unsigned references; /* of one worker, so no atomics */
@@ -11,9 +13,11 @@ struct principal {
 	json_t *claims; /* what the strings of caller point into; NULL for nobody */
 	char *header;	/* the value of Portico-Caller */
 	size_t header_length;
-	char *log_members; /* "kind":"citizen","subject":"…" for the access log */
-	time_t expires;	   /* of the token */
-	uint64_t limit_key;
+	char *log_members;	  /* "kind":"citizen","subject":"…" for the access log */
+	time_t expires;		  /* of the token */
+	uint64_t keys[PER_COUNT]; /* fingerprints of subject (or, without one, client), client and tenant; 0: none */
+	struct limit limits[PER_COUNT]; /* quota.c's, under the rules of this generation, plus 1 */
+	unsigned plan_generation;
 };
 
 /* Who sent no token. */

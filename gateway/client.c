@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include "answer.h"
 #include "exchange.h"
+#include "fingerprint.h"
 #include "forward.h"
 
 enum { LINGER_MS = 2000, CLIENT_WENT_AWAY = 499 }; /* 499 is for the log only */
@@ -60,13 +61,13 @@ static void read_address(struct client *client, const struct sockaddr_storage *a
 		const struct in6_addr *in6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
 
 		inet_ntop(AF_INET6, in6, client->address, sizeof(client->address));
-		client->address_key = limit_key(client->worker->gateway->limits, 'a', in6, 8);
+		client->address_key = fingerprint('a', in6, 8);
 		client->from_this_machine = IN6_IS_ADDR_LOOPBACK(in6);
 	} else {
 		const struct in_addr *in = &((const struct sockaddr_in *)address)->sin_addr;
 
 		inet_ntop(AF_INET, in, client->address, sizeof(client->address));
-		client->address_key = limit_key(client->worker->gateway->limits, 'a', in, 4);
+		client->address_key = fingerprint('a', in, 4);
 		client->from_this_machine = (ntohl(in->s_addr) >> 24) == 127;
 	}
 }

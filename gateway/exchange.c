@@ -10,32 +10,11 @@
 #include "metrics.h"
 #include "pages.h"
 #include "path.h"
+#include "quota.h"
 #include "rules.h"
 
 enum { MAX_PATH = 2000 };
 
-static void take_limit(struct client *client, uint64_t key, uint32_t per_minute)
-{
-	struct exchange *exchange = &client->exchange;
-	struct limit_state state = limit_take(client->worker->gateway->limits, key, per_minute, client->worker->now_us);
-
-	if (!state.known)
-		return;
-	if (!exchange->rate.known || !state.allowed || state.remaining < exchange->rate.remaining)
-		exchange->rate = state;
-}
-
-static bool within_limit(struct client *client)
-{
-	const struct limit_state *rate = &client->exchange.rate;
-
-	if (!rate->known || rate->allowed)
-		return true;
-	answer_later(client, 429, "too-many-requests", "more requests than are allowed in a minute", rate->retry_after);
-	return false;
-}
-
-/* Each request counts, also those that are refused later. */
 static void open_exchange(struct client *client)
 {
 	struct exchange *exchange = &client->exchange;
@@ -44,7 +23,7 @@ static void open_exchange(struct client *client)
 	exchange->open = true;
 	exchange->started_us = client->worker->now_us;
 	exchange->request_body.done = true;
-	take_limit(client, client->address_key, client->worker->gateway->limit_address);
+	quota_count(client);
 }
 
 static void name_exchange(struct exchange *exchange, const char *request_id, const char *traceparent)
@@ -175,15 +154,6 @@ static bool find_route(struct client *client, struct asking *asking)
 	return false;
 }
 
-static bool within_caller_limit(struct client *client)
-{
-	const struct principal *principal = client->exchange.principal;
-
-	if (principal->caller.kind != CALLER_ANONYMOUS)
-		take_limit(client, principal->limit_key, client->worker->gateway->limit_caller);
-	return within_limit(client);
-}
-
 static bool body_acceptable(struct client *client, const struct asking *asking)
 {
 	const struct contract_operation *operation = client->exchange.route->operation;
@@ -206,7 +176,7 @@ static bool body_acceptable(struct client *client, const struct asking *asking)
 
 static bool allowed(struct client *client, struct asking *asking)
 {
-	return find_route(client, asking) && authorize(client, asking) && within_caller_limit(client) &&
+	return find_route(client, asking) && authorize(client, asking) && quota_admit(client) &&
 	       body_acceptable(client, asking);
 }
 
@@ -215,7 +185,7 @@ void exchange_begin(struct client *client, char *data, size_t length)
 	struct asking asking;
 
 	open_exchange(client);
-	if (!read_request(client, data, length, &asking) || !within_limit(client) ||
+	if (!read_request(client, data, length, &asking) || !quota_holds(client) ||
 		!read_expectation(client, &asking.head) || !read_path(client, &asking))
 		return;
 	if (pages_answer(client, &asking))

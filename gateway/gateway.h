@@ -27,7 +27,6 @@ struct gateway {
 	const char *origins[MAX_ORIGINS];
 	char *origins_text; /* which they point into */
 	unsigned workers;
-	uint32_t limit_address, limit_caller;	       /* requests a minute; 0: no limit */
 	unsigned max_connections;		       /* the next three: of one worker */
 	unsigned upstream_connections, upstream_queue; /* per service */
 	int64_t queue_wait, connect_timeout, header_timeout, idle_timeout, body_timeout, write_timeout; /* ms */

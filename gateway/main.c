@@ -149,7 +149,7 @@ int main(int argc, char **argv)
 		routes_print(gateway.rules->routes);
 		code = EX_OK;
 	} else {
-		gateway.limits = limits_new();
+		gateway.limits = limits_new(false);
 		code = serve();
 	}
 	gateway_free(&gateway);

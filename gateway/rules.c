@@ -81,6 +81,12 @@ static bool read_contracts(struct rules *rules, char **ret_error)
 	return rules->routes != NULL;
 }
 
+static bool read_plan(struct rules *rules, char **ret_error)
+{
+	rules->plan = quota_plan_new(ret_error);
+	return rules->plan != NULL;
+}
+
 struct rules *rules_new(char **ret_error)
 {
 	struct rules *rules = calloc(1, sizeof(*rules));
@@ -88,7 +94,7 @@ struct rules *rules_new(char **ret_error)
 	if (!rules)
 		abort();
 	rules->references = 1;
-	if (read_upstreams(rules, ret_error) && read_contracts(rules, ret_error))
+	if (read_upstreams(rules, ret_error) && read_contracts(rules, ret_error) && read_plan(rules, ret_error))
 		return rules;
 	rules_release(rules);
 	return NULL;
@@ -105,6 +111,7 @@ void rules_release(struct rules *rules)
 	if (!rules || atomic_fetch_sub(&rules->references, 1) > 1)
 		return;
 	routes_free(rules->routes);
+	quota_plan_free(rules->plan);
 	free(rules);
 }
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include "gateway.h"
+#include "quota_plan.h"
 #include "route.h"
 
 enum { MAX_SERVICES = 64, MAX_REPLICAS = 8 };
@@ -29,6 +30,7 @@ struct rules {
 	size_t service_count;
 	struct upstream_service services[MAX_SERVICES];
 	struct routes *routes;
+	struct quota_plan *plan;
 };
 
 /* From the settings and the folder of contracts. On failure NULL and *ret_error (free it) is one sentence. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "config.h"
+#include "fingerprint.h"
 #include "rules.h"
 
 static const struct setting own_settings[] = {
@@ -22,7 +23,17 @@ static const struct setting own_settings[] = {
 	{ "PORTICO_ACCESS_LOG", "-", "File of the access log; -: standard output; off: none." },
 	{ "PORTICO_LOG_LEVEL", "info", "error, warning, info or debug." },
 	{ "PORTICO_LIMIT_ADDRESS", "12000", "Requests a minute from one address; 0: no limit.", .number = true },
-	{ "PORTICO_LIMIT_CALLER", "3000", "Requests a minute of one person or client; 0: no limit.", .number = true },
+	{ "PORTICO_LIMIT_CALLER", "3000",
+		"Requests a minute of one person, or of one client that acts for itself; 0: no limit.",
+		.number = true },
+	{ "PORTICO_LIMIT_CLIENT", "0", "Requests a minute of one client for all the persons that use it; 0: no limit.",
+		.number = true },
+	{ "PORTICO_LIMIT_TENANT", "60000",
+		"Requests a minute of all operators and partners of one tenant; 0: no limit.", .number = true },
+	{ "PORTICO_LIMITS", "",
+		"File of other limits for named clients and tenants, read anew on SIGHUP (gateway/quota_plan.c). "
+		"Empty: "
+		"none." },
 	{ "PORTICO_MAX_CONNECTIONS", "20000", "Connections of clients in all.", .number = true },
 	{ "PORTICO_UPSTREAM_CONNECTIONS", "64", "Connections to one service in all.", .number = true },
 	{ "PORTICO_UPSTREAM_QUEUE", "1024", "Requests that may wait for one service in all.", .number = true },
@@ -78,8 +89,6 @@ static void read_numbers(struct gateway *gateway)
 	if (workers == 0)
 		workers = sysconf(_SC_NPROCESSORS_ONLN);
 	gateway->workers = workers < 1 ? 1 : workers > MAX_WORKERS ? MAX_WORKERS : (unsigned)workers;
-	gateway->limit_address = (uint32_t)config_number("PORTICO_LIMIT_ADDRESS");
-	gateway->limit_caller = (uint32_t)config_number("PORTICO_LIMIT_CALLER");
 	gateway->max_connections = share(gateway, "PORTICO_MAX_CONNECTIONS");
 	gateway->upstream_connections = share(gateway, "PORTICO_UPSTREAM_CONNECTIONS");
 	gateway->upstream_queue = share(gateway, "PORTICO_UPSTREAM_QUEUE");
@@ -104,10 +113,9 @@ bool gateway_read_settings(struct gateway *gateway)
 		return wrong("PORTICO_LISTEN: \"%s\" is not address:port", config("PORTICO_LISTEN"));
 	if (*metrics && !endpoint_parse(metrics, &gateway->metrics_listen))
 		return wrong("PORTICO_METRICS_LISTEN: \"%s\" is not address:port", metrics);
-	if (gateway->limit_address > 1000000 || gateway->limit_caller > 1000000)
-		return wrong("PORTICO_LIMIT_ADDRESS and PORTICO_LIMIT_CALLER are at most 1000000 a minute");
 	if (!auth_start(config("PORTICO_CALLER_KEY")))
 		return wrong("PORTICO_CALLER_KEY must have 32 to 256 characters");
+	fingerprint_start(config("PORTICO_CALLER_KEY"));
 	return read_origins(gateway);
 }
 

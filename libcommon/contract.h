@@ -29,6 +29,15 @@ struct contract_security {
 	const char *const *scopes; /* NULL-terminated */
 };
 
+/* One entry of `x-rate`: so many requests of one subject, client, tenant or address in so many seconds. */
+enum rate_per { PER_ADDRESS, PER_SUBJECT, PER_CLIENT, PER_TENANT, PER_COUNT };
+extern const char *const rate_per_names[PER_COUNT]; /* as in the contract */
+
+struct contract_rate {
+	enum rate_per per;
+	unsigned requests, seconds;
+};
+
 struct contract_operation {
 	const char *id;	    /* operationId */
 	const char *method; /* "GET" … */
@@ -40,6 +49,8 @@ struct contract_operation {
 	const struct contract_body *bodies;
 	size_t body_count;
 	bool body_required;
+	const struct contract_rate *rates;
+	size_t rate_count;
 	size_t max_body;	     /* x-max-body in bytes, else 64 KiB; 0 where no body is declared */
 	bool open_query;	     /* x-open-query: query parameters that are not declared are ignored, not refused */
 	bool stream;		     /* x-stream: the body goes to a file, not to memory */

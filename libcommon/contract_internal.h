@@ -6,11 +6,9 @@
 #include <stdio.h>
 #include "arena.h"
 #include "contract.h"
+#include "contract_yaml.h"
 #include "schema_internal.h"
 #include "scope.h"
-
-/* NULL and *ret_error ("line 3, column 7: …", free it) when the text is not YAML 1.2 that JSON can hold. */
-json_t *contract_yaml_parse(const char *text, size_t length, char **ret_error);
 
 struct documents *documents_new(void);
 void documents_free(struct documents *documents);

@@ -5,7 +5,16 @@
 #include <strings.h>
 #include "contract_internal.h"
 
-enum { DEFAULT_MAX_BODY = 64 * 1024, DEFAULT_TIMEOUT = 10, MOST_BODY = 1 << 30, MOST_TIMEOUT = 300 };
+enum {
+	DEFAULT_MAX_BODY = 64 * 1024,
+	DEFAULT_TIMEOUT = 10,
+	MOST_BODY = 1 << 30,
+	MOST_TIMEOUT = 300,
+	MOST_RATES = 4,
+	MOST_RATE = 1000000
+};
+
+const char *const rate_per_names[PER_COUNT] = { "address", "subject", "client", "tenant" };
 
 static bool read_media_type(struct builder *b, struct located media, const char *name, struct schema **ret_schema)
 {
@@ -151,6 +160,61 @@ static bool read_limits(struct builder *b, struct contract_operation *operation,
 	return true;
 }
 
+static bool read_per(struct builder *b, struct located operation, const json_t *value, enum rate_per *ret_per)
+{
+	const char *name = json_string_value(value);
+
+	for (*ret_per = 0; name && *ret_per < PER_COUNT; ++*ret_per) {
+		if (strcmp(rate_per_names[*ret_per], name) == 0)
+			return true;
+	}
+	return builder_fail(b, operation, "x-rate", "'per' must be address, subject, client or tenant");
+}
+
+/* {perMinute: 60, per: subject} */
+static bool read_rate(struct builder *b, struct located operation, const json_t *value, struct contract_rate *rate)
+{
+	static const struct {
+		const char *name;
+		unsigned seconds;
+	} windows[] = { { "perMinute", 60 }, { "perHour", 3600 }, { "perDay", 86400 } };
+	const json_t *number = NULL;
+
+	for (size_t i = 0; i < sizeof windows / sizeof *windows && !number; i++) {
+		number = json_object_get(value, windows[i].name);
+		rate->seconds = windows[i].seconds;
+	}
+	if (!number || json_object_size(value) != 2)
+		return builder_fail(
+			b, operation, "x-rate", "an entry has one of perMinute, perHour and perDay, and per");
+	if (!json_is_integer(number) || json_integer_value(number) < 1 || json_integer_value(number) > MOST_RATE)
+		return builder_fail(b, operation, "x-rate", "a rate must be an integer from 1 to %d", MOST_RATE);
+	rate->requests = (unsigned)json_integer_value(number);
+	return read_per(b, operation, json_object_get(value, "per"), &rate->per);
+}
+
+/* One entry or a list of them. Where nobody need say who he is, only his address can be counted. */
+static bool read_rates(struct builder *b, struct contract_operation *operation, struct located at)
+{
+	json_t *value = json_object_get(at.value, "x-rate"), *entry;
+	json_auto_t *list = json_is_array(value) ? json_incref(value) : value ? json_pack("[O]", value) : json_array();
+	struct contract_rate *rates = arena_alloc(b->contract->arena, (json_array_size(list) + 1) * sizeof *rates);
+	size_t index;
+
+	operation->rates = rates;
+	operation->rate_count = json_array_size(list);
+	if ((value && !operation->rate_count) || operation->rate_count > MOST_RATES)
+		return builder_fail(b, at, "x-rate", "'x-rate' must be one entry or a list of 1 to %d", MOST_RATES);
+	json_array_foreach(list, index, entry)
+	{
+		if (!read_rate(b, at, entry, &rates[index]))
+			return false;
+		if (operation->security_count == 0 && rates[index].per != PER_ADDRESS)
+			return builder_fail(b, at, "x-rate", "a public operation can only be limited per address");
+	}
+	return true;
+}
+
 static bool is_slug(const char *text)
 {
 	size_t length = text ? strlen(text) : 0;
@@ -188,7 +252,8 @@ bool operation_build(struct builder *b, struct contract_operation *operation, st
 	operation->definition = arena_json(b->contract->arena, definition);
 	return builder_keys(b, at, "the operation", known) && operation_security(b, operation, at) &&
 	       operation_parameters(b, operation, item, at, definition) && read_body(b, operation, at) &&
-	       read_responses(b, at, definition) && read_limits(b, operation, at) && read_problems(b, operation, at);
+	       read_responses(b, at, definition) && read_limits(b, operation, at) && read_rates(b, operation, at) &&
+	       read_problems(b, operation, at);
 }
 
 /* How closely a declared type fits the one that was sent: 3 exactly, 2 by its type, 1 as anything, 0 not at all. */

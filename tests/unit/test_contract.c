@@ -64,6 +64,7 @@ static const char library_yaml[] =
 	"      parameters: [{$ref: './shared.yaml#/components/parameters/Key'}]\n"
 	"      x-problems: [title-taken, shelf-full]\n"
 	"      x-timeout: 30\n"
+	"      x-rate: [{perMinute: 60, per: subject}, {perDay: 5000, per: tenant}]\n"
 	"      requestBody:\n"
 	"        required: true\n"
 	"        content:\n"
@@ -158,6 +159,13 @@ static void test_operation(void **state)
 	assert_true(add->body_required);
 	assert_int_equal(add->max_body, 65536);
 	assert_int_equal(add->timeout, 30);
+	assert_int_equal(add->rate_count, 2);
+	assert_int_equal(add->rates[0].per, PER_SUBJECT);
+	assert_int_equal(add->rates[0].requests, 60);
+	assert_int_equal(add->rates[0].seconds, 60);
+	assert_int_equal(add->rates[1].per, PER_TENANT);
+	assert_int_equal(add->rates[1].requests, 5000);
+	assert_int_equal(add->rates[1].seconds, 86400);
 	assert_false(add->stream);
 	assert_string_equal(add->problems[0], "title-taken");
 	assert_string_equal(add->problems[1], "shelf-full");
@@ -176,6 +184,7 @@ static void test_defaults_of_an_operation(void **state)
 	assert_false(list->idempotent);
 	assert_int_equal(list->max_body, 0);
 	assert_int_equal(list->timeout, 10);
+	assert_int_equal(list->rate_count, 0);
 	assert_null(list->problems[0]);
 	assert_true(cover->stream);
 	assert_int_equal(cover->max_body, 1000000);

@@ -1,0 +1,12 @@
+/* What a request counts against: the limits per address, subject, client and tenant that hold everywhere
+ * (quota_plan.h), and those of its operation (x-rate). From narrow to wide, and no further than the first that is
+ * exhausted: what a single caller sends beyond its own limit takes nothing from the others of its tenant. */
+#pragma once
+#include "exchange.h"
+
+/* Takes from the limit of its address. Each request counts, also those that turn out to be none. */
+void quota_count(struct client *client);
+/* False: it is over that limit, and was answered with 429. */
+bool quota_holds(struct client *client);
+/* Takes from all the other limits, once route and caller are known. False: as above. */
+bool quota_admit(struct client *client);
