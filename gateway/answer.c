@@ -41,6 +41,11 @@ void answer_put_common_fields(struct writer *writer, struct client *client)
 			"X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
 			"Idempotent-Replayed, Content-Disposition, WWW-Authenticate\r\n");
 	}
+	if (client->secure && client->worker->gateway->hsts) {
+		put_literal(writer, "Strict-Transport-Security: max-age=");
+		put_number(writer, client->worker->gateway->hsts);
+		put_literal(writer, "\r\n");
+	}
 	if (!exchange->keep_alive)
 		put_literal(writer, "Connection: close\r\n");
 	else if (exchange->http10)

@@ -8,6 +8,9 @@
 #include "exchange.h"
 #include "fingerprint.h"
 #include "forward.h"
+#include "http2.h"
+#include "rules.h"
+#include "tls.h"
 
 enum { LINGER_MS = 2000, CLIENT_WENT_AWAY = 499 }; /* 499 is for the log only */
 
@@ -23,9 +26,9 @@ static void set_deadline(struct client *client, int64_t ms)
 
 /* The client is told that nothing more will come, and gets time to read it: a close with unread bytes would reset the
  * connection and could destroy the answer on its way. */
-static void linger(struct client *client)
+void client_linger(struct client *client)
 {
-	shutdown(client->stream.fd, SHUT_WR);
+	stream_finish(&client->stream);
 	client->state = CLIENT_LINGERS;
 	set_deadline(client, LINGER_MS);
 }
@@ -45,12 +48,17 @@ static void client_expired(struct timer *timer)
 	case CLIENT_FORWARDS:
 		forward_expired(client);
 		break;
+	case CLIENT_SPEAKS_HTTP2:
+		http2_expired(client);
+		return;
 	case CLIENT_ANSWERS:
 	case CLIENT_LINGERS:
+	case CLIENT_SHAKES_HANDS:
+	case CLIENT_HAS_ANSWERED:
 		client_close(client);
 		return;
 	}
-	if (client->stream.fd >= 0)
+	if (stream_is_open(&client->stream))
 		client_run(client);
 }
 
@@ -72,7 +80,34 @@ static void read_address(struct client *client, const struct sockaddr_storage *a
 	}
 }
 
-struct client *client_new(struct worker *worker, int fd, const struct sockaddr_storage *address, bool metrics_only)
+static void enlist(struct client *client, struct client **list)
+{
+	client->next = *list;
+	if (client->next)
+		client->next->previous = &client->next;
+	client->previous = list;
+	*list = client;
+}
+
+static bool start_tls(struct client *client)
+{
+	worker_follow_rules(client->worker);
+	client->handshake = client->worker->view;
+	client->handshake->users++;
+	client->secure = true;
+	client->state = CLIENT_SHAKES_HANDS;
+	return tls_start(&client->stream, client->handshake->rules->certificates);
+}
+
+static void end_handshake(struct client *client)
+{
+	if (client->handshake)
+		client->handshake->users--;
+	client->handshake = NULL;
+}
+
+struct client *client_new(
+	struct worker *worker, int fd, const struct sockaddr_storage *address, enum listener_kind listener)
 {
 	struct client *client = calloc(1, sizeof(*client));
 
@@ -80,28 +115,40 @@ struct client *client_new(struct worker *worker, int fd, const struct sockaddr_s
 		abort();
 	client->stream = (struct stream){ .fd = fd, .ready = client_ready };
 	client->worker = worker;
-	client->metrics_only = metrics_only;
+	client->metrics_only = listener == LISTENER_METRICS;
 	client->timer.expired = client_expired;
 	read_address(client, address);
-	client->next = worker->clients;
-	if (client->next)
-		client->next->previous = &client->next;
-	client->previous = &worker->clients;
-	worker->clients = client;
+	enlist(client, &worker->clients);
 	worker->client_count++;
 	count(&worker->counters.clients, 1);
 	set_deadline(client, worker->gateway->header_timeout);
-	if (!stream_watch(&client->stream, worker->epoll))
+	if (!stream_watch(&client->stream, worker->epoll) || (listener == LISTENER_TLS && !start_tls(client)))
 		client_close(client);
 	return client;
+}
+
+void client_begin_stream(struct client *client, const struct client *connection, struct client **list)
+{
+	client->worker = connection->worker;
+	client->multiplexed = true;
+	client->secure = connection->secure;
+	client->from_this_machine = connection->from_this_machine;
+	client->address_key = connection->address_key;
+	memcpy(client->address, connection->address, sizeof(client->address));
+	client->timer.expired = client_expired;
+	enlist(client, list);
+	set_deadline(client, client->worker->gateway->header_timeout);
 }
 
 void client_close(struct client *client)
 {
 	struct worker *worker = client->worker;
 
-	if (client->stream.fd < 0)
+	if (!stream_is_open(&client->stream))
 		return;
+	http2_free(client->http2);
+	client->http2 = NULL;
+	end_handshake(client);
 	forward_abandon(client);
 	if (client->exchange.open && !client->exchange.status)
 		client->exchange.status = CLIENT_WENT_AWAY;
@@ -113,8 +160,10 @@ void client_close(struct client *client)
 	*client->previous = client->next;
 	if (client->next)
 		client->next->previous = client->previous;
-	worker->client_count--;
-	count(&worker->counters.clients, -1);
+	if (!client->multiplexed) {
+		worker->client_count--;
+		count(&worker->counters.clients, -1);
+	}
 	worker_bury(worker, &client->stream);
 }
 
@@ -222,11 +271,14 @@ void client_answer_sent(struct client *client)
 		      (client->in.data && buffer_length(&client->in));
 
 	exchange_end(client);
-	if (next && !client->worker->draining) {
+	if (client->multiplexed) {
+		client->state = CLIENT_HAS_ANSWERED;
+		http2_answer_sent(client);
+	} else if (next && !client->worker->draining) {
 		client->state = CLIENT_READS_HEAD;
 		set_deadline(client, client->worker->gateway->idle_timeout);
 	} else if (unread) {
-		linger(client);
+		client_linger(client);
 	} else {
 		client_close(client);
 	}
@@ -243,6 +295,28 @@ static void give_back_buffers(struct client *client)
 		buffer_release(pool, &client->out);
 }
 
+/* True when the bytes inside of TLS may be read. */
+static bool shake_hands(struct client *client)
+{
+	switch (tls_handshake(&client->stream)) {
+	case STREAM_WAITS:
+		return false;
+	case STREAM_CLOSED:
+	case STREAM_FAILED:
+		client_close(client);
+		return false;
+	case STREAM_MOVED:
+		break;
+	}
+	end_handshake(client);
+	client->state = CLIENT_READS_HEAD;
+	if (tls_chose_http2(&client->stream)) {
+		client->state = CLIENT_SPEAKS_HTTP2;
+		client->http2 = http2_new(client);
+	}
+	return true;
+}
+
 static bool step(struct client *client)
 {
 	switch (client->state) {
@@ -254,14 +328,20 @@ static bool step(struct client *client)
 		return answer_step(client);
 	case CLIENT_LINGERS:
 		return read_to_the_end(client);
+	case CLIENT_SHAKES_HANDS:
+		return shake_hands(client);
+	case CLIENT_SPEAKS_HTTP2:
+		return http2_step(client);
+	case CLIENT_HAS_ANSWERED:
+		break;
 	}
 	return false;
 }
 
 void client_run(struct client *client)
 {
-	while (client->stream.fd >= 0 && step(client))
+	while (stream_is_open(&client->stream) && step(client))
 		;
-	if (client->stream.fd >= 0)
+	if (stream_is_open(&client->stream))
 		give_back_buffers(client);
 }

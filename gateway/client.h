@@ -1,6 +1,6 @@
 /* A client's connection and the one request that is being served on it. worker.c accepts it, client.c reads the head of
  * a request, exchange.c decides, forward.c passes it on and the answer back, or answer.c answers; then the next
- * request. */
+ * request. A connection that speaks HTTP/2 has a client of this kind for each of its streams. */
 #pragma once
 #include <netinet/in.h>
 #include "body.h"
@@ -13,7 +13,17 @@
 
 struct upstream_connection;
 
-enum client_state { CLIENT_READS_HEAD, CLIENT_FORWARDS, CLIENT_ANSWERS, CLIENT_LINGERS };
+enum client_state {
+	CLIENT_READS_HEAD,
+	CLIENT_FORWARDS,
+	CLIENT_ANSWERS,
+	CLIENT_LINGERS,
+	CLIENT_SHAKES_HANDS, /* of TLS */
+	CLIENT_SPEAKS_HTTP2,
+	CLIENT_HAS_ANSWERED /* a stream of HTTP/2, until its last frame is out */
+};
+
+enum listener_kind { LISTENER_PLAIN, LISTENER_TLS, LISTENER_METRICS };
 
 struct exchange {
 	bool open; /* begun, and not in the access log yet */
@@ -51,7 +61,11 @@ struct client {
 	struct buffer in, out;
 	enum client_state state;
 	size_t scanned;
-	bool metrics_only, from_this_machine, newline_skipped;
+	bool metrics_only, from_this_machine, newline_skipped, secure;
+	bool multiplexed;	      /* a stream of HTTP/2 */
+	bool body_follows;	      /* on such a stream, perhaps without saying how long it is */
+	struct http2 *http2;	      /* of the connection that has the streams */
+	struct rules_view *handshake; /* whose certificates TLS is being started with */
 	char address[INET6_ADDRSTRLEN];
 	uint64_t address_key;
 	struct client *next, **previous; /* of the worker */
@@ -60,10 +74,15 @@ struct client {
 	struct exchange exchange;
 };
 
-struct client *client_new(struct worker *worker, int fd, const struct sockaddr_storage *address, bool metrics_only);
+struct client *client_new(
+	struct worker *worker, int fd, const struct sockaddr_storage *address, enum listener_kind listener);
+/* A stream (zeroed but for client->stream) of a connection: the same caller, in a list of its own. */
+void client_begin_stream(struct client *client, const struct client *connection, struct client **list);
 /* Goes on as far as the sockets allow. */
 void client_run(struct client *client);
 /* The connection ends here and now, whatever is under way. */
 void client_close(struct client *client);
+/* The connection ends when the client has read what it was sent, or after a moment. */
+void client_linger(struct client *client);
 /* The answer is out: log it, then the next request or the end of the connection. */
 void client_answer_sent(struct client *client);

@@ -85,8 +85,11 @@ static bool read_request(struct client *client, char *data, size_t length, struc
 	exchange->origin = allowed_origin(client->worker->gateway, http1_value(head, FIELD_ORIGIN));
 	exchange->head_request = strcmp(head->method, "HEAD") == 0;
 	exchange->http10 = head->minor == 0;
-	exchange->keep_alive = head->keep_alive && !client->worker->draining;
-	exchange->request_body = body_start(head, head->body, UINT64_MAX);
+	exchange->keep_alive = head->keep_alive && !client->worker->draining && !client->multiplexed;
+	if (client->body_follows && head->body == BODY_NONE && !head->known[FIELD_CONTENT_LENGTH])
+		head->body = BODY_UNTIL_CLOSE;
+	exchange->request_body =
+		body_start(head, head->body == BODY_UNTIL_CLOSE ? BODY_CHUNKED : head->body, UINT64_MAX);
 	snprintf(exchange->method, sizeof(exchange->method), "%s", head->method);
 	return true;
 }

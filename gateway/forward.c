@@ -48,7 +48,8 @@ static void put_request_framing(struct writer *writer, const struct http1_head *
 	if (head->body == BODY_NONE && head->known[FIELD_CONTENT_LENGTH])
 		put_number_field(writer, "Content-Length", 0);
 	else
-		forward_put_framing(writer, head->body, head->content_length);
+		forward_put_framing(
+			writer, head->body == BODY_UNTIL_CLOSE ? BODY_CHUNKED : head->body, head->content_length);
 }
 
 static bool put_request(struct client *client, const struct asking *asking)
@@ -69,7 +70,8 @@ static bool put_request(struct client *client, const struct asking *asking)
 	put_field(&writer, "X-Request-Id", exchange->request_id);
 	put_field(&writer, "traceparent", exchange->traceparent);
 	put_field(&writer, "X-Forwarded-For", client->address);
-	put_literal(&writer, "X-Forwarded-Proto: http\r\nPortico-Caller: ");
+	put_field(&writer, "X-Forwarded-Proto", client->secure ? "https" : "http");
+	put_literal(&writer, "Portico-Caller: ");
 	put(&writer, principal->header, principal->header_length);
 	put_literal(&writer, "\r\n");
 	put_field(&writer, "Portico-Signature", signature);
@@ -221,6 +223,12 @@ static bool take_request_body(struct client *client, bool *moved)
 	case STREAM_WAITS:
 		break;
 	case STREAM_CLOSED:
+		if (exchange->request_body.from == BODY_UNTIL_CLOSE) {
+			*moved = !buffer_length(&client->in) &&
+				 body_ends_at_close(&exchange->request_body, &exchange->to_upstream);
+			break;
+		}
+		/* fall through */
 	case STREAM_FAILED:
 		client_close(client);
 		return false;

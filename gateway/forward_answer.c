@@ -5,13 +5,15 @@
 #include "forward_parts.h"
 #include "upstream.h"
 
-/* How the body goes on to the client: as long as it says, else in chunks, or for HTTP/1.0 until the connection closes.
- */
-static enum body_kind answer_framing(struct exchange *exchange, const struct http1_head *head)
+/* How the body goes on to the client: as long as it says, else in chunks, or until the connection (HTTP/1.0) or the
+ * stream (HTTP/2) ends. */
+static enum body_kind answer_framing(struct client *client, const struct http1_head *head)
 {
+	struct exchange *exchange = &client->exchange;
+
 	if (head->body != BODY_CHUNKED && head->body != BODY_UNTIL_CLOSE)
 		return BODY_LENGTH;
-	if (!exchange->http10)
+	if (!exchange->http10 && !client->multiplexed)
 		return BODY_CHUNKED;
 	exchange->keep_alive = false;
 	return BODY_UNTIL_CLOSE;
@@ -56,7 +58,7 @@ static bool take_answer_head(struct client *client, size_t length)
 		return true;
 	if (client->worker->draining || !exchange->request_body.done)
 		exchange->keep_alive = false;
-	framing = answer_framing(exchange, &head);
+	framing = answer_framing(client, &head);
 	if (!put_answer(client, &head, framing))
 		return forward_fail(client, 502, "bad-gateway", "the head of the service's answer is too large");
 	exchange->status = head.status;

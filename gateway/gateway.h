@@ -15,8 +15,8 @@ enum { MAX_ORIGINS = 32, MAX_WORKERS = 64 };
 struct rules;
 
 struct gateway {
-	struct endpoint listen, metrics_listen;
-	pthread_mutex_t rules_lock; /* of rules, which gateway_reload() replaces */
+	struct endpoint listen, tls_listen, metrics_listen; /* the last two: length 0 where there is none */
+	pthread_mutex_t rules_lock;			    /* of rules, which gateway_reload() replaces */
 	struct rules *rules;
 	atomic_uint rules_generation;
 	struct limits *limits;
@@ -27,6 +27,7 @@ struct gateway {
 	const char *origins[MAX_ORIGINS];
 	char *origins_text; /* which they point into */
 	unsigned workers;
+	unsigned hsts;				       /* seconds */
 	unsigned max_connections;		       /* the next three: of one worker */
 	unsigned upstream_connections, upstream_queue; /* per service */
 	int64_t queue_wait, connect_timeout, header_timeout, idle_timeout, body_timeout, write_timeout; /* ms */

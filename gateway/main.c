@@ -60,15 +60,15 @@ static bool start_workers(void)
 }
 
 /* Another process on the same port would share its connections through SO_REUSEPORT without anybody noticing. */
-static bool port_is_free(void)
+static bool port_is_free(const struct endpoint *endpoint, const char *setting)
 {
-	int fd = socket(gateway.listen.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	int fd = socket(endpoint->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 	bool is_free;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	is_free = fd >= 0 && bind(fd, (struct sockaddr *)&gateway.listen.address, gateway.listen.length) == 0;
+	is_free = fd >= 0 && bind(fd, (const struct sockaddr *)&endpoint->address, endpoint->length) == 0;
 	if (!is_free)
-		fprintf(stderr, "cannot listen on %s: %s\n", config("PORTICO_LISTEN"), strerror(errno));
+		fprintf(stderr, "cannot listen on %s: %s\n", config(setting), strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return is_free;
@@ -97,6 +97,7 @@ static int serve(void)
 	sigset_t signals;
 	int received;
 
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
@@ -105,7 +106,9 @@ static int serve(void)
 	raise_descriptor_limit();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	upkeep_look(gateway.rules, true);
-	if (!port_is_free() || !start_workers() || !upkeep_start(&gateway))
+	if (!port_is_free(&gateway.listen, "PORTICO_LISTEN") ||
+		(gateway.tls_listen.length && !port_is_free(&gateway.tls_listen, "PORTICO_TLS_LISTEN")) ||
+		!start_workers() || !upkeep_start(&gateway))
 		return EX_OSERR;
 	log_info("gateway is listening", "{s:s s:i}", "address", config("PORTICO_LISTEN"), "workers",
 		(int)gateway.workers);

@@ -87,6 +87,18 @@ static bool read_plan(struct rules *rules, char **ret_error)
 	return rules->plan != NULL;
 }
 
+static bool read_certificates(struct rules *rules, char **ret_error)
+{
+	const char *folder = config("PORTICO_TLS_CERTIFICATES");
+
+	if (!*config("PORTICO_TLS_LISTEN"))
+		return true;
+	if (!*folder)
+		return wrong(ret_error, "PORTICO_TLS_LISTEN needs PORTICO_TLS_CERTIFICATES");
+	rules->certificates = certificates_new(folder, ret_error);
+	return rules->certificates != NULL;
+}
+
 struct rules *rules_new(char **ret_error)
 {
 	struct rules *rules = calloc(1, sizeof(*rules));
@@ -94,7 +106,8 @@ struct rules *rules_new(char **ret_error)
 	if (!rules)
 		abort();
 	rules->references = 1;
-	if (read_upstreams(rules, ret_error) && read_contracts(rules, ret_error) && read_plan(rules, ret_error))
+	if (read_upstreams(rules, ret_error) && read_contracts(rules, ret_error) && read_plan(rules, ret_error) &&
+		read_certificates(rules, ret_error))
 		return rules;
 	rules_release(rules);
 	return NULL;
@@ -112,6 +125,7 @@ void rules_release(struct rules *rules)
 		return;
 	routes_free(rules->routes);
 	quota_plan_free(rules->plan);
+	certificates_free(rules->certificates);
 	free(rules);
 }
 
@@ -121,7 +135,7 @@ bool gateway_reload(struct gateway *gateway)
 	struct rules *rules = rules_new(&error), *old;
 
 	if (!rules) {
-		log_error("the new contracts are refused, the old ones stay", "{s:s}", "reason", error);
+		log_error("the reload is refused, all stays as it was", "{s:s}", "reason", error);
 		return false;
 	}
 	upkeep_look(rules, true);

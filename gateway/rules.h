@@ -1,6 +1,6 @@
-/* What a reload replaces as a whole: the contracts as routes, and the services behind them. Immutable once it is made,
- * but for what is known of each replica; whoever uses it holds a reference, so the old set lives until its last request
- * is answered. */
+/* What a reload replaces as a whole: the contracts as routes, the services behind them, the certificates. Immutable
+ * once it is made, but for what is known of each replica; whoever uses it holds a reference, so the old set lives until
+ * its last request is answered. */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
@@ -8,6 +8,7 @@
 #include "gateway.h"
 #include "quota_plan.h"
 #include "route.h"
+#include "tls.h"
 
 enum { MAX_SERVICES = 64, MAX_REPLICAS = 8 };
 
@@ -31,9 +32,11 @@ struct rules {
 	struct upstream_service services[MAX_SERVICES];
 	struct routes *routes;
 	struct quota_plan *plan;
+	struct certificates *certificates; /* NULL without TLS */
 };
 
-/* From the settings and the folder of contracts. On failure NULL and *ret_error (free it) is one sentence. */
+/* From the settings, the folder of contracts and that of certificates. On failure NULL and *ret_error (free it) is one
+ * sentence. */
 struct rules *rules_new(char **ret_error);
 struct rules *rules_hold(struct rules *rules);
 void rules_release(struct rules *rules);

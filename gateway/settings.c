@@ -10,6 +10,11 @@
 
 static const struct setting own_settings[] = {
 	{ "PORTICO_LISTEN", "127.0.0.1:8080", "Address and port of the public listener." },
+	{ "PORTICO_TLS_LISTEN", "", "Address and port for TLS (HTTP/1.1 and HTTP/2). Empty: none." },
+	{ "PORTICO_TLS_CERTIFICATES", "",
+		"Folder of NAME.pem, each a key with its chain; chosen by host name, the first one for any other. Read "
+		"anew on SIGHUP." },
+	{ "PORTICO_HSTS", "31536000", "Seconds in Strict-Transport-Security over TLS; 0: not sent.", .number = true },
 	{ "PORTICO_METRICS_LISTEN", "",
 		"Address and port of /metrics. Empty: on the public listener, for callers from this machine only." },
 	{ "PORTICO_UPSTREAMS", NULL, "The services: identity=host:port|host:port,dossier=… (each has its contract)." },
@@ -94,6 +99,7 @@ static void read_numbers(struct gateway *gateway)
 	gateway->upstream_queue = share(gateway, "PORTICO_UPSTREAM_QUEUE");
 	gateway->queue_wait = config_number("PORTICO_QUEUE_WAIT_MS");
 	gateway->connect_timeout = config_number("PORTICO_CONNECT_TIMEOUT_MS");
+	gateway->hsts = (unsigned)config_number("PORTICO_HSTS");
 	gateway->header_timeout = config_number("PORTICO_HEADER_TIMEOUT") * 1000;
 	gateway->idle_timeout = config_number("PORTICO_IDLE_TIMEOUT") * 1000;
 	gateway->body_timeout = config_number("PORTICO_BODY_TIMEOUT") * 1000;
@@ -102,7 +108,7 @@ static void read_numbers(struct gateway *gateway)
 
 bool gateway_read_settings(struct gateway *gateway)
 {
-	const char *metrics = config("PORTICO_METRICS_LISTEN");
+	const char *metrics = config("PORTICO_METRICS_LISTEN"), *tls = config("PORTICO_TLS_LISTEN");
 
 	pthread_mutex_init(&gateway->rules_lock, NULL);
 	read_numbers(gateway);
@@ -111,6 +117,8 @@ bool gateway_read_settings(struct gateway *gateway)
 	gateway->access_log = config("PORTICO_ACCESS_LOG");
 	if (!endpoint_parse(config("PORTICO_LISTEN"), &gateway->listen))
 		return wrong("PORTICO_LISTEN: \"%s\" is not address:port", config("PORTICO_LISTEN"));
+	if (*tls && !endpoint_parse(tls, &gateway->tls_listen))
+		return wrong("PORTICO_TLS_LISTEN: \"%s\" is not address:port", tls);
 	if (*metrics && !endpoint_parse(metrics, &gateway->metrics_listen))
 		return wrong("PORTICO_METRICS_LISTEN: \"%s\" is not address:port", metrics);
 	if (!auth_start(config("PORTICO_CALLER_KEY")))

@@ -14,14 +14,24 @@ bool stream_watch(struct stream *stream, int epoll)
 
 void stream_close(struct stream *stream)
 {
+	if (stream->layer && stream_is_open(stream))
+		stream->layer->close(stream);
 	if (stream->fd >= 0)
 		close(stream->fd);
-	stream->fd = -1;
+	stream->fd = STREAM_SHUT;
+}
+
+void stream_finish(struct stream *stream)
+{
+	if (stream->layer)
+		stream->layer->finish(stream);
+	if (stream->fd >= 0)
+		shutdown(stream->fd, SHUT_WR);
 }
 
 void stream_event(struct stream *stream, uint32_t events)
 {
-	if (stream->fd < 0)
+	if (!stream_is_open(stream))
 		return;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		stream->readable = true;
@@ -39,6 +49,8 @@ enum stream_result stream_fill(struct stream *stream, struct buffer *buffer)
 
 	if (!stream->readable || !room)
 		return STREAM_WAITS;
+	if (stream->layer)
+		return stream->layer->fill(stream, buffer);
 	do
 		got = recv(stream->fd, buffer->data + buffer->end, room, 0);
 	while (got < 0 && errno == EINTR);
@@ -57,6 +69,8 @@ enum stream_result stream_fill(struct stream *stream, struct buffer *buffer)
 
 enum stream_result stream_flush(struct stream *stream, struct buffer *buffer)
 {
+	if (stream->layer)
+		return stream->layer->flush(stream, buffer);
 	while (buffer_length(buffer) && stream->writable) {
 		ssize_t sent = send(stream->fd, buffer_bytes(buffer), buffer_length(buffer), MSG_NOSIGNAL);
 

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "client.h"
+#include "http2.h"
 #include "jwks.h"
 #include "log.h"
 #include "upstream.h"
@@ -113,7 +114,7 @@ static void run_scheduled(struct worker *worker)
 }
 
 /* Past the bound the client gets one sentence instead of silence. */
-static void turn_away(struct worker *worker, int fd)
+static void turn_away(struct worker *worker, int fd, enum listener_kind kind)
 {
 	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
 				     "Content-Length: 82\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
@@ -121,7 +122,8 @@ static void turn_away(struct worker *worker, int fd)
 				     "Unavailable\",\"status\":503}       ";
 
 	count(&worker->counters.refused_clients, 1);
-	send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (kind != LISTENER_TLS)
+		send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 }
 
@@ -136,6 +138,7 @@ static void watch_listener(struct worker *worker, struct stream *listener, uint3
 static void watch_listeners(struct worker *worker, uint32_t events)
 {
 	watch_listener(worker, &worker->listener, events);
+	watch_listener(worker, &worker->tls_listener, events);
 	watch_listener(worker, &worker->metrics_listener, events);
 }
 
@@ -162,7 +165,7 @@ static void all_accepted(struct worker *worker)
 	worker->out_of_descriptors = false;
 }
 
-static void accept_clients(struct worker *worker, struct stream *listener, bool metrics_only)
+static void accept_clients(struct worker *worker, struct stream *listener, enum listener_kind kind)
 {
 	for (;;) {
 		struct sockaddr_storage address;
@@ -180,22 +183,28 @@ static void accept_clients(struct worker *worker, struct stream *listener, bool 
 			return;
 		}
 		if (worker->client_count >= worker->gateway->max_connections) {
-			turn_away(worker, fd);
+			turn_away(worker, fd, kind);
 			continue;
 		}
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		client_run(client_new(worker, fd, &address, metrics_only));
+		client_run(client_new(worker, fd, &address, kind));
 	}
 }
 
 static void listener_ready(struct stream *stream)
 {
-	accept_clients((struct worker *)((char *)stream - offsetof(struct worker, listener)), stream, false);
+	accept_clients((struct worker *)((char *)stream - offsetof(struct worker, listener)), stream, LISTENER_PLAIN);
+}
+
+static void tls_listener_ready(struct stream *stream)
+{
+	accept_clients((struct worker *)((char *)stream - offsetof(struct worker, tls_listener)), stream, LISTENER_TLS);
 }
 
 static void metrics_listener_ready(struct stream *stream)
 {
-	accept_clients((struct worker *)((char *)stream - offsetof(struct worker, metrics_listener)), stream, true);
+	accept_clients((struct worker *)((char *)stream - offsetof(struct worker, metrics_listener)), stream,
+		LISTENER_METRICS);
 }
 
 /* Only to leave epoll_wait: the loop looks at gateway->draining itself. */
@@ -231,7 +240,7 @@ struct worker *worker_new(struct gateway *gateway, bool with_metrics)
 	if (!worker)
 		abort();
 	worker->gateway = gateway;
-	worker->metrics_listener.fd = worker->listener.fd = -1;
+	worker->metrics_listener.fd = worker->tls_listener.fd = worker->listener.fd = STREAM_SHUT;
 	worker->wake = (struct stream){ .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .ready = wake_ready };
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	read_clock(worker);
@@ -242,6 +251,8 @@ struct worker *worker_new(struct gateway *gateway, bool with_metrics)
 	worker_follow_rules(worker);
 	if (worker->epoll < 0 || !stream_watch(&worker->wake, worker->epoll) ||
 		!listen_on(worker, &worker->listener, &gateway->listen, listener_ready) ||
+		(gateway->tls_listen.length &&
+			!listen_on(worker, &worker->tls_listener, &gateway->tls_listen, tls_listener_ready)) ||
 		(with_metrics && !listen_on(worker, &worker->metrics_listener, &gateway->metrics_listen,
 					 metrics_listener_ready))) {
 		int failure = errno;
@@ -259,12 +270,17 @@ static void start_draining(struct worker *worker)
 	struct client *next;
 
 	worker->draining = true;
-	accept_clients(worker, &worker->listener, false);
+	accept_clients(worker, &worker->listener, LISTENER_PLAIN);
 	stream_close(&worker->listener);
+	if (stream_is_open(&worker->tls_listener))
+		accept_clients(worker, &worker->tls_listener, LISTENER_TLS);
+	stream_close(&worker->tls_listener);
 	stream_close(&worker->metrics_listener);
 	for (struct client *client = worker->clients; client; client = next) {
 		next = client->next;
-		if (client->state == CLIENT_READS_HEAD && !client->in.data)
+		if (client->state == CLIENT_SPEAKS_HTTP2)
+			http2_drain(client);
+		else if (client->state == CLIENT_READS_HEAD && !client->in.data)
 			client_close(client);
 	}
 }
@@ -334,6 +350,7 @@ void worker_free(struct worker *worker)
 		drop_view(&worker->view);
 	free_dead(worker);
 	stream_close(&worker->listener);
+	stream_close(&worker->tls_listener);
 	stream_close(&worker->metrics_listener);
 	stream_close(&worker->wake);
 	if (worker->epoll >= 0)

@@ -28,7 +28,7 @@ struct worker {
 	struct gateway *gateway;
 	pthread_t thread;
 	int epoll;
-	struct stream listener, metrics_listener, wake;
+	struct stream listener, tls_listener, metrics_listener, wake;
 	int64_t now, now_us; /* of this turn of the loop, monotonic */
 	time_t wall;	     /* of this turn, seconds since 1970 */
 	char date[32];	     /* wall as in the field Date */

@@ -1,0 +1,408 @@
+/* One request on an HTTP/2 connection. Towards the rest of the gateway it is a client like any other: what it reads is
+ * the body from the DATA frames, what it writes, a head and a body in the form of HTTP/1.1, becomes frames. */
+#include <stdlib.h>
+#include <string.h>
+#include "exchange.h"
+#include "http2_parts.h"
+
+enum { MAX_ANSWER_FIELDS = 120 };
+
+static struct http2_stream *of(struct stream *stream)
+{
+	return (struct http2_stream *)stream; /* the first member of the first member */
+}
+
+static void want_to_send(struct http2_stream *stream)
+{
+	if (!stream->http2->closing)
+		worker_schedule(stream->client.worker, stream->http2->connection);
+}
+
+static void resume(struct http2_stream *stream)
+{
+	if (stream->deferred)
+		nghttp2_session_resume_data(stream->http2->session, stream->id);
+	stream->deferred = false;
+	want_to_send(stream);
+}
+
+/* ---- The request's head ---- */
+
+static bool rcbuf_is(nghttp2_rcbuf *buf, const char *text)
+{
+	nghttp2_vec bytes = nghttp2_rcbuf_get_buf(buf);
+
+	return bytes.len == strlen(text) && memcmp(bytes.base, text, bytes.len) == 0;
+}
+
+static void keep(nghttp2_rcbuf **kept, nghttp2_rcbuf *value)
+{
+	nghttp2_rcbuf_incref(value);
+	*kept = value;
+}
+
+static void forget(nghttp2_rcbuf **kept)
+{
+	if (*kept)
+		nghttp2_rcbuf_decref(*kept);
+	*kept = NULL;
+}
+
+/* A line end inside of a value would make two fields of one. nghttp2 lets none pass; what is between such a value and
+ * the next request must not be a single check. */
+static void put_rcbuf(struct http2_stream *stream, struct writer *writer, nghttp2_rcbuf *buf)
+{
+	nghttp2_vec bytes = nghttp2_rcbuf_get_buf(buf);
+
+	if (memchr(bytes.base, '\r', bytes.len) || memchr(bytes.base, '\n', bytes.len))
+		stream->head_fault = true;
+	put(writer, (char *)bytes.base, bytes.len);
+}
+
+static void commit(struct http2_stream *stream, const struct writer *writer, struct buffer *buffer)
+{
+	writer_commit(writer, buffer);
+	stream->head_too_large = stream->head_too_large || writer->full;
+}
+
+/* The request line, and :authority as Host. CONNECT has no path: the parser will refuse it. */
+static void begin_head(struct http2_stream *stream)
+{
+	struct client *client = &stream->client;
+	struct writer writer;
+
+	stream->head_begun = true;
+	buffer_need(&client->worker->buffers, &client->in);
+	writer = writer_of(&client->in);
+	if (stream->method)
+		put_rcbuf(stream, &writer, stream->method);
+	put_literal(&writer, " ");
+	if (stream->path)
+		put_rcbuf(stream, &writer, stream->path);
+	put_literal(&writer, " HTTP/1.1\r\n");
+	if (stream->authority) {
+		put_literal(&writer, "Host: ");
+		put_rcbuf(stream, &writer, stream->authority);
+		put_literal(&writer, "\r\n");
+	}
+	commit(stream, &writer, &client->in);
+}
+
+/* The crumbs of a cookie become one field (RFC 9113, section 8.2.3); they wait where the answer will be. */
+static void put_crumb(struct http2_stream *stream, nghttp2_rcbuf *value)
+{
+	struct client *client = &stream->client;
+	struct writer writer;
+
+	buffer_need(&client->worker->buffers, &client->out);
+	writer = writer_of(&client->out);
+	if (buffer_length(&client->out))
+		put_literal(&writer, "; ");
+	put_rcbuf(stream, &writer, value);
+	commit(stream, &writer, &client->out);
+}
+
+static void put_request_field(struct http2_stream *stream, nghttp2_rcbuf *name, nghttp2_rcbuf *value)
+{
+	struct client *client = &stream->client;
+	struct writer writer = writer_of(&client->in);
+
+	put_rcbuf(stream, &writer, name);
+	put_literal(&writer, ": ");
+	put_rcbuf(stream, &writer, value);
+	put_literal(&writer, "\r\n");
+	commit(stream, &writer, &client->in);
+}
+
+/* Host beside :authority has to say the same (RFC 9113, section 8.3.1). */
+static bool repeats_authority(struct http2_stream *stream, nghttp2_rcbuf *value)
+{
+	nghttp2_vec host = nghttp2_rcbuf_get_buf(value), authority;
+
+	if (!stream->authority)
+		return false;
+	authority = nghttp2_rcbuf_get_buf(stream->authority);
+	if (host.len != authority.len || memcmp(host.base, authority.base, host.len) != 0)
+		stream->head_fault = true;
+	return true;
+}
+
+void http2_stream_field(struct http2_stream *stream, nghttp2_rcbuf *name, nghttp2_rcbuf *value)
+{
+	if (rcbuf_is(name, ":method"))
+		keep(&stream->method, value);
+	else if (rcbuf_is(name, ":path"))
+		keep(&stream->path, value);
+	else if (rcbuf_is(name, ":authority"))
+		keep(&stream->authority, value);
+	else if (*nghttp2_rcbuf_get_buf(name).base != ':') {
+		if (!stream->head_begun)
+			begin_head(stream);
+		if (rcbuf_is(name, "cookie"))
+			put_crumb(stream, value);
+		else if (!rcbuf_is(name, "host") || !repeats_authority(stream, value))
+			put_request_field(stream, name, value);
+	}
+}
+
+static void end_head(struct http2_stream *stream)
+{
+	struct client *client = &stream->client;
+	struct writer writer;
+
+	if (!stream->head_begun)
+		begin_head(stream);
+	writer = writer_of(&client->in);
+	if (client->out.data) {
+		put_literal(&writer, "Cookie: ");
+		put(&writer, buffer_bytes(&client->out), buffer_length(&client->out));
+		put_literal(&writer, "\r\n");
+		buffer_release(&client->worker->buffers, &client->out);
+	}
+	put_literal(&writer, "\r\n");
+	commit(stream, &writer, &client->in);
+	forget(&stream->method);
+	forget(&stream->path);
+	forget(&stream->authority);
+}
+
+void http2_stream_begin(struct http2_stream *stream)
+{
+	struct client *client = &stream->client;
+	char *head;
+	size_t length;
+
+	end_head(stream);
+	head = buffer_bytes(&client->in);
+	length = buffer_length(&client->in);
+	client->in.start = client->in.end;
+	client->body_follows = !stream->body_ended;
+	if (stream->head_too_large)
+		exchange_refuse(client, 431, "the head of the request is too large");
+	else if (stream->head_fault)
+		exchange_refuse(client, 400, "a head that has no form in HTTP/1.1");
+	else
+		exchange_begin(client, head, length);
+	worker_schedule(client->worker, client);
+}
+
+/* ---- The request's body ---- */
+
+void http2_stream_data(struct http2_stream *stream, const uint8_t *data, size_t length)
+{
+	struct client *client = &stream->client;
+
+	if (stream->answered) {
+		nghttp2_session_consume_connection(stream->http2->session, length);
+		return;
+	}
+	for (size_t i = 0; i < HTTP2_BODY_BLOCKS && length; i++) {
+		struct buffer *block = &stream->body[i];
+		size_t piece;
+
+		if (i + 1 < HTTP2_BODY_BLOCKS && stream->body[i + 1].data)
+			continue;
+		buffer_need(&client->worker->buffers, block);
+		piece = buffer_room(block) < length ? buffer_room(block) : length;
+		memcpy(block->data + block->end, data, piece);
+		block->end += piece;
+		data += piece;
+		length -= piece;
+	}
+	client->stream.readable = true;
+	worker_schedule(client->worker, client);
+}
+
+void http2_stream_body_ended(struct http2_stream *stream)
+{
+	stream->body_ended = true;
+	stream->client.stream.readable = true;
+	worker_schedule(stream->client.worker, &stream->client);
+}
+
+static void drop_first_block(struct http2_stream *stream)
+{
+	buffer_release(&stream->client.worker->buffers, &stream->body[0]);
+	memmove(&stream->body[0], &stream->body[1], (HTTP2_BODY_BLOCKS - 1) * sizeof(stream->body[0]));
+	stream->body[HTTP2_BODY_BLOCKS - 1] = (struct buffer){ 0 };
+}
+
+/* What is read makes room in the windows: the client sends no faster than the service takes. */
+static enum stream_result fill(struct stream *base, struct buffer *buffer)
+{
+	struct http2_stream *stream = of(base);
+	struct buffer *block = &stream->body[0];
+	size_t piece = buffer_length(block);
+
+	if (!piece && stream->body_ended)
+		return STREAM_CLOSED;
+	if (!piece) {
+		base->readable = false;
+		return STREAM_WAITS;
+	}
+	if (piece > buffer_room(buffer))
+		piece = buffer_room(buffer);
+	memcpy(buffer->data + buffer->end, buffer_bytes(block), piece);
+	buffer->end += piece;
+	block->start += piece;
+	nghttp2_session_consume(stream->http2->session, stream->id, piece);
+	want_to_send(stream);
+	if (!buffer_length(block))
+		drop_first_block(stream);
+	return STREAM_MOVED;
+}
+
+/* ---- The answer ---- */
+
+/* The bytes of the answer's body that wait, for a DATA frame. */
+static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *into, size_t length, uint32_t *ret_flags,
+	nghttp2_data_source *source, void *context)
+{
+	struct http2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
+	struct buffer *out;
+
+	if (!stream)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	out = &stream->client.out;
+	if (length > buffer_length(out))
+		length = buffer_length(out);
+	if (!length && !stream->answered) {
+		stream->deferred = true;
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	if (length)
+		memcpy(into, buffer_bytes(out), length);
+	out->start += length;
+	if (stream->answer_left != UINT64_MAX)
+		stream->answer_left -= length;
+	if (stream->answer_left == 0 || (stream->answered && !buffer_length(out)))
+		*ret_flags = NGHTTP2_DATA_FLAG_EOF;
+	worker_schedule(stream->client.worker, &stream->client);
+	return (ssize_t)length;
+}
+
+/* One line of a head that we wrote ourselves: name in small letters, value. *at is moved behind it. */
+static nghttp2_nv take_line(char **at)
+{
+	char *name = *at, *colon = strchr(name, ':'), *end = strstr(colon, "\r\n");
+
+	for (char *letter = name; letter < colon; letter++)
+		*letter = *letter >= 'A' && *letter <= 'Z' ? (char)(*letter | 0x20) : *letter;
+	*at = end + 2;
+	return (nghttp2_nv){ (uint8_t *)name, (uint8_t *)colon + 2, (size_t)(colon - name), (size_t)(end - colon - 2),
+		NGHTTP2_NV_FLAG_NONE };
+}
+
+static bool nv_is(const nghttp2_nv *field, const char *name)
+{
+	return field->namelen == strlen(name) && memcmp(field->name, name, field->namelen) == 0;
+}
+
+static int submit(struct http2_stream *stream, const nghttp2_nv *fields, size_t count_of_fields)
+{
+	nghttp2_data_provider body = { .read_callback = read_answer };
+	bool interim = fields[0].value[0] == '1';
+
+	if (interim)
+		return nghttp2_submit_headers(
+			stream->http2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, fields, count_of_fields, NULL);
+	stream->head_sent = true;
+	stream->bodiless = stream->client.exchange.head_request || memcmp(fields[0].value, "204", 3) == 0 ||
+			   memcmp(fields[0].value, "304", 3) == 0 || stream->answer_left == 0;
+	return nghttp2_submit_response(
+		stream->http2->session, stream->id, fields, count_of_fields, stream->bodiless ? NULL : &body);
+}
+
+/* The head that begins the buffer ("HTTP/1.1 200 OK" …) as a HEADERS frame. */
+static bool submit_head(struct http2_stream *stream, struct buffer *buffer)
+{
+	nghttp2_nv fields[MAX_ANSWER_FIELDS];
+	size_t count_of_fields = 1;
+	char *at = buffer_bytes(buffer);
+
+	fields[0] = (nghttp2_nv){ (uint8_t *)":status", (uint8_t *)at + 9, 7, 3, NGHTTP2_NV_FLAG_NONE };
+	stream->answer_left = UINT64_MAX;
+	at = strstr(at, "\r\n") + 2;
+	while (*at != '\r') {
+		nghttp2_nv field = take_line(&at);
+
+		if (nv_is(&field, "connection") || nv_is(&field, "transfer-encoding"))
+			continue;
+		if (nv_is(&field, "content-length"))
+			stream->answer_left = strtoull((char *)field.value, NULL, 10);
+		if (count_of_fields == MAX_ANSWER_FIELDS)
+			return false;
+		fields[count_of_fields++] = field;
+	}
+	buffer->start = (size_t)(at + 2 - buffer->data);
+	return submit(stream, fields, count_of_fields) == 0;
+}
+
+static enum stream_result flush(struct stream *base, struct buffer *buffer)
+{
+	struct http2_stream *stream = of(base);
+
+	while (!stream->head_sent && buffer_length(buffer)) {
+		if (!submit_head(stream, buffer))
+			return STREAM_FAILED;
+	}
+	if (stream->bodiless)
+		buffer->start = buffer->end;
+	if (buffer_length(buffer))
+		resume(stream);
+	else
+		want_to_send(stream);
+	return buffer_length(buffer) ? STREAM_WAITS : STREAM_MOVED;
+}
+
+void http2_answer_sent(struct client *client)
+{
+	struct http2_stream *stream = of(&client->stream);
+
+	stream->answered = true;
+	timer_clear(&client->worker->timers, &client->timer); /* what is left is the connection's to send */
+	resume(stream);
+}
+
+/* ---- Beginning and end ---- */
+
+static void finish(struct stream *base)
+{
+}
+
+static void close_stream(struct stream *base)
+{
+	struct http2_stream *stream = of(base);
+	nghttp2_session *session = stream->http2->session;
+	size_t unread = 0;
+
+	for (size_t i = 0; i < HTTP2_BODY_BLOCKS; i++) {
+		unread += buffer_length(&stream->body[i]);
+		buffer_release(&stream->client.worker->buffers, &stream->body[i]);
+	}
+	forget(&stream->method);
+	forget(&stream->path);
+	forget(&stream->authority);
+	if (stream->http2->closing)
+		return;
+	nghttp2_session_consume_connection(session, unread);
+	nghttp2_session_set_stream_user_data(session, stream->id, NULL);
+	if (!stream->closed)
+		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id,
+			stream->answered ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
+	want_to_send(stream);
+}
+
+struct http2_stream *http2_stream_new(struct http2 *http2, int32_t id)
+{
+	static const struct stream_layer layer = { fill, flush, finish, close_stream };
+	struct http2_stream *stream = calloc(1, sizeof(*stream));
+
+	if (!stream)
+		abort();
+	stream->http2 = http2;
+	stream->id = id;
+	stream->client.stream = (struct stream){ .fd = STREAM_WITHOUT_SOCKET, .layer = &layer, .writable = true };
+	client_begin_stream(&stream->client, http2->connection, &http2->streams);
+	return stream;
+}
