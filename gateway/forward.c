@@ -66,6 +66,8 @@ static bool put_request(struct client *client, const struct asking *asking)
 	put(&writer, asking->head.target, asking->head.target_length);
 	put_literal(&writer, " HTTP/1.1\r\n");
 	forward_put_fields(&writer, &asking->head);
+	if (!asking->head.known[FIELD_HOST])
+		put_literal(&writer, "Host: \r\n"); /* HTTP/1.0 may go without, HTTP/1.1 may not */
 	put_request_framing(&writer, &asking->head);
 	put_field(&writer, "X-Request-Id", exchange->request_id);
 	put_field(&writer, "traceparent", exchange->traceparent);

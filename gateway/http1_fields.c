@@ -39,6 +39,15 @@ static const struct known_field {
 	FIELD("http2-settings", FIELD_DROPPED, DROP),
 	FIELD("forwarded", FIELD_DROPPED, DROP_REQUEST),
 	FIELD("x-real-ip", FIELD_DROPPED, DROP_REQUEST),
+	FIELD("x-client-ip", FIELD_DROPPED, DROP_REQUEST),
+	FIELD("true-client-ip", FIELD_DROPPED, DROP_REQUEST),
+	FIELD("proxy", FIELD_DROPPED, DROP_REQUEST),
+	/* another method or path than the one that was decided on */
+	FIELD("x-http-method-override", FIELD_DROPPED, DROP_REQUEST),
+	FIELD("x-http-method", FIELD_DROPPED, DROP_REQUEST),
+	FIELD("x-method-override", FIELD_DROPPED, DROP_REQUEST),
+	FIELD("x-original-url", FIELD_DROPPED, DROP_REQUEST),
+	FIELD("x-rewrite-url", FIELD_DROPPED, DROP_REQUEST),
 	FIELD("server", FIELD_DROPPED, DROP_ANSWER),
 #undef FIELD
 };
@@ -69,8 +78,11 @@ static const struct known_field *find_known(const char *name, size_t length)
 	return NULL;
 }
 
+/* A name with an underscore is not passed on: for many a server "Portico_Caller" is "Portico-Caller". */
 static uint8_t family_rule(const char *name, size_t length)
 {
+	if (memchr(name, '_', length))
+		return DROP_REQUEST;
 	for (size_t i = 0; i < sizeof(known_families) / sizeof(known_families[0]); i++) {
 		if (length >= known_families[i].length && known_families[i].prefix[0] == (name[0] | 0x20) &&
 			strncasecmp(known_families[i].prefix, name, known_families[i].length) == 0)

@@ -2,6 +2,7 @@
 #include "path.h"
 #include <stdint.h>
 #include <string.h>
+#include "http1.h"
 
 enum { MAX_QUERY_VALUE = 256 };
 
@@ -56,15 +57,38 @@ static bool utf8_holds(const unsigned char *bytes, size_t length)
 	return true;
 }
 
-/* True when the segment that ends at length is "", "." or "..". */
+/* True when the segment that ends at length is "", "." or "..", or would be for who takes a path parameter (";a=b")
+ * off. */
 static bool ends_in_odd_segment(const char *path, size_t length)
 {
 	size_t start = length;
+	const char *parameters;
 
 	while (start && path[start - 1] != '/')
 		start--;
 	length -= start;
+	parameters = memchr(path + start, ';', length);
+	if (parameters)
+		length = (size_t)(parameters - (path + start));
 	return length == 0 || (length <= 2 && path[start] == '.' && path[start + length - 1] == '.');
+}
+
+/* Whole escapes, no NUL, UTF-8. */
+static bool query_holds(const char *query)
+{
+	unsigned char decoded[HTTP1_MAX_TARGET];
+	size_t length = 0;
+
+	if (!strchr(query, '%'))
+		return true;
+	while (*query) {
+		int byte = decode_byte(&query);
+
+		if (byte <= 0 || length == sizeof(decoded))
+			return false;
+		decoded[length++] = (unsigned char)byte;
+	}
+	return utf8_holds(decoded, length);
 }
 
 bool path_decode(const char *target, char *decoded, size_t *ret_length, const char **ret_query)
@@ -88,7 +112,7 @@ bool path_decode(const char *target, char *decoded, size_t *ret_length, const ch
 	decoded[length] = '\0';
 	*ret_length = length;
 	*ret_query = *target == '?' ? target + 1 : NULL;
-	if (*ret_query && strstr(*ret_query, "%00"))
+	if (*ret_query && !query_holds(*ret_query))
 		return false;
 	if (length > 1 && decoded[length - 1] != '/' && ends_in_odd_segment(decoded, length))
 		return false;

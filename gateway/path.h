@@ -4,8 +4,9 @@
 #include <stddef.h>
 
 /* Decodes the path of target (up to "?") into decoded, which has room for as many bytes and a NUL. False for "%2F",
- * "%5C", control characters, "//", "." and "..", broken percent signs, bytes that are not UTF-8, and a NUL in the
- * query: what two readers could read in two ways. *ret_query is behind the "?", or NULL. */
+ * "%5C", control characters, "//", "." and "..", also before a ";", and in the path or the query for broken percent
+ * signs, bytes that are not UTF-8 and a NUL: what two readers could read in two ways. *ret_query is behind the "?", or
+ * NULL. */
 bool path_decode(const char *target, char *decoded, size_t *ret_length, const char **ret_query);
 
 /* Calls found for each value of the query parameter name, percent-decoded. False as soon as found says so or a value

@@ -1,0 +1,349 @@
+"""The corpus of malformed and ambiguous requests (tests/corpus/http1.yaml): what becomes of each at the gateway; and in pairs, what the
+gateway passes on is understood by libmicrohttpd (tests/peers/mirror) as it was meant, one request in as one request out, also for
+requests made up at random."""
+import hashlib
+import json
+import random
+import shutil
+import socket
+import subprocess
+import time
+import urllib.parse
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.edge import Bench, Wire, binary
+
+CORPUS = Path(__file__).parents[1] / "corpus"
+LAST = "GET /m/v1/files/last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+OWN = ("x-request-id", "traceparent", "x-forwarded-for", "x-forwarded-proto", "portico-caller", "portico-signature")
+VARIES = ("x-request-id", "traceparent", "portico-signature", "portico-deadline")
+
+
+def bytes_of(what):
+    if isinstance(what, str):
+        return what.encode("latin-1")
+    if isinstance(what, dict):
+        return bytes_of(what["of"]) * what["times"]
+    return b"".join(map(bytes_of, what))
+
+
+class Outcome:
+    """What becomes of one request: refused, answered or forwarded."""
+
+    def __init__(self, said, data):
+        said = {"forwarded": data.lstrip(b"\r\n").split(b" HTTP/1.")[0].decode()} if said == "forwarded" else said
+        if isinstance(said, str):
+            self.kind, status, *head = said.split()
+            self.status, self.head = int(status), head == ["HEAD"]
+            assert self.kind in ("refused", "answered"), said
+            return
+        assert set(said) <= {"forwarded", "body", "fields", "without"}, said
+        self.kind, self.status = "forwarded", 200
+        self.method, self.target = said["forwarded"].split(" ")
+        self.head = self.method == "HEAD"
+        self.body = bytes_of(said.get("body", ""))
+        self.fields = {name.lower(): values if isinstance(values, list) else [values]
+                       for name, values in said.get("fields", {}).items()}
+        self.without = [name.lower() for name in said.get("without", [])]
+
+
+class Case:
+    def __init__(self, section, given):
+        assert set(given) == {"name", "bytes", "expect"}, given
+        self.name, self.bytes = f"{section}: {given['name']}", bytes_of(given["bytes"])
+        expected = given["expect"] if isinstance(given["expect"], list) else [given["expect"]]
+        self.outcomes = [Outcome(said, self.bytes) for said in expected]
+        self.forwarded = [outcome for outcome in self.outcomes if outcome.kind == "forwarded"]
+        assert all(outcome.kind != "refused" for outcome in self.outcomes[:-1]), given
+
+
+SECTIONS = yaml.safe_load((CORPUS / "http1.yaml").read_text(encoding="ascii"))
+CASES = [Case(section, given) for section, cases in SECTIONS.items() if section != "beginnings" for given in cases]
+EACH_CASE = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+class Mirror:
+    """tests/peers/mirror behind a gateway of its own: one worker, so that all requests share a few connections to it."""
+
+    def __init__(self, bench):
+        build = Path(binary()).parents[1]
+        subprocess.run(["cmake", "--build", build, "--target", "mirror"], check=True, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen([build / "bin/mirror"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+        self.gateway = bench.start(PORTICO_UPSTREAMS=f"mirror=127.0.0.1:{self.port}", PORTICO_WORKERS="1").wait()
+
+    def understood(self):
+        """How many requests have had a head, and how many an end."""
+        with Wire(self.port) as wire:
+            answer = wire.send("GET /understood HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").answer().json()
+        return answer["begun"], answer["complete"]
+
+    def close(self):
+        self.gateway.stop()
+        self.process.stdin.close()
+        assert self.process.wait(20) == 0
+
+
+@pytest.fixture(scope="module")
+def bench():
+    bench = Bench()
+    shutil.copy(CORPUS / "mirror.yaml", bench.folder)
+    bench.running.wait()
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(bench):
+    with bench.gateway(PORTICO_UPSTREAMS=f"mirror=127.0.0.1:{bench.upstream.port}") as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def mirror(bench):
+    mirror = Mirror(bench)
+    yield mirror
+    mirror.close()
+
+
+@pytest.fixture
+def upstream(bench):
+    bench.upstream.seen.clear()
+    return bench.upstream
+
+
+# ---- Playing a case
+
+def at_once(wire, data):
+    wire.send(data)
+
+
+def in_pieces(wire, data):
+    """Few bytes at a time, until the gateway has had enough."""
+    wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    piece = max(3, len(data) // 100)
+    for at in range(0, len(data), piece):
+        try:
+            wire.send(data[at:at + piece])
+        except OSError:
+            return
+        time.sleep(0.0003)
+
+
+def next_answer(wire, head):
+    answer = wire.answer(head)
+    while answer is not None and answer.status == 100:
+        answer = wire.answer(head)
+    return answer
+
+
+def play(gateway, case, send):
+    """Sends it and takes the answers, which must be those expected; then the connection has ended, or is in step. The answers
+    of the service."""
+    answers = []
+    with gateway.wire() as wire:
+        send(wire, case.bytes)
+        for outcome in case.outcomes:
+            answer = next_answer(wire, outcome.head)
+            assert answer is not None, "the connection ended without an answer"
+            assert answer.status == outcome.status, answer.body
+            if outcome.kind == "forwarded":
+                answers.append(answer)
+            elif answer.status >= 400 and not outcome.head:
+                assert answer.slug
+        if case.outcomes[-1].kind == "refused":
+            assert answer["Connection"] == "close"
+        if answer["Connection"] == "close":
+            assert wire.closed()
+        else:
+            assert wire.send(LAST).answer().status == 200
+            assert wire.closed()
+    return answers
+
+
+def check_fields(outcome, fields):
+    """fields are pairs of name and value, as the service has read them."""
+    values = {}
+    for name, value in fields:
+        values.setdefault(name.lower(), []).append(value)
+    for name in OWN + ("host",):
+        assert len(values.get(name, [])) == 1, f"{name} stands {len(values.get(name, []))} times"
+    assert len(values.get("content-length", []) + values.get("transfer-encoding", [])) <= 1
+    for name, expected in outcome.fields.items():
+        assert values.get(name) == expected, name
+    assert not [name for name in outcome.without if name in values]
+
+
+@EACH_CASE
+@pytest.mark.parametrize("send", [at_once, in_pieces], ids=["at once", "in pieces"])
+def test_case(gateway, upstream, case, send):
+    play(gateway, case, send)
+    seen = [request for request in upstream.seen if request["path"] != "/m/v1/files/last"]
+    assert [(request["method"], request["path"], request["body"]) for request in seen] == [
+        (outcome.method, outcome.target, outcome.body) for outcome in case.forwarded]
+    for outcome, request in zip(case.forwarded, seen):
+        check_fields(outcome, request["headers"])
+
+
+def test_the_corpus_is_large_and_its_names_are_unique():
+    names = [case.name for case in CASES]
+    assert len(names) == len(set(names))
+    assert sum(case.outcomes[-1].kind == "refused" for case in CASES) >= 150
+
+
+# ---- In pairs: the gateway and libmicrohttpd
+
+def query_of(target):
+    """As the gateway reads a query, and as libmicrohttpd should."""
+    pairs = []
+    for part in target.partition("?")[2].removesuffix("&").split("&"):
+        name, separator, value = part.partition("=")
+        decoded = [urllib.parse.unquote_to_bytes(text.replace("+", " ")).decode("latin-1") for text in (name, value)]
+        pairs.append([decoded[0], decoded[1] if separator else None])
+    return pairs if target.partition("?")[2] else []
+
+
+def check_understood(told, method, target, body):
+    assert (told["method"], told["uri"], told["version"]) == (method, target, "HTTP/1.1")
+    assert told["path"] == urllib.parse.unquote_to_bytes(target.partition("?")[0]).decode("latin-1")
+    assert told["query"] == query_of(target)
+    assert (told["length"], told["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+    assert told["trailers"] == []
+
+
+def without_varying(fields):
+    return [(name, "" if name.lower() in VARIES else value) for name, value in fields]
+
+
+@EACH_CASE
+def test_pair(gateway, upstream, mirror, case):
+    """libmicrohttpd is told the same as the other service was."""
+    play(gateway, case, at_once)
+    seen = list(upstream.seen)
+    begun, complete = mirror.understood()
+    answers = play(mirror.gateway, case, at_once)
+    begun_after, complete_after = mirror.understood()
+    assert complete_after - complete == len(seen), "not as many requests as went in"
+    # Of a body that turns out to be broken the beginning may have gone on.
+    assert begun_after - begun - len(seen) in ((0, 1) if case.outcomes[-1].kind == "refused" else (0,))
+    for outcome, answer, request in zip(case.forwarded, answers, seen):
+        if not outcome.head:
+            told = answer.json()
+            check_understood(told, outcome.method, outcome.target, outcome.body)
+            assert without_varying(map(tuple, told["fields"])) == without_varying(request["headers"])
+
+
+def test_without_the_gateway_libmicrohttpd_takes_some_of_it(mirror):
+    """The control: were the gateway to pass on what it refuses, this harness would see it."""
+    taken = 0
+    for case in CASES:
+        if case.outcomes[0].kind != "refused":
+            continue
+        before = mirror.understood()[1]
+        with Wire(mirror.port, timeout=0.2) as wire:
+            try:
+                wire.send(case.bytes).answer()
+            except OSError:
+                pass
+        taken += mirror.understood()[1] > before
+    assert taken >= 20
+
+
+# ---- At random, the same ones in each run
+
+TOKEN = "!#$%&'*+-.^`|~" + "".join(map(chr, [*range(48, 58), *range(65, 91), *range(97, 123)]))
+VISIBLE = "".join(map(chr, [*range(33, 127), *range(160, 256)]))
+SEGMENT = "abcXYZ019-._~!$&'()*+,;=:@"
+
+
+class Made:
+    """One request with a body or without, and what is to be understood of it."""
+
+    def __init__(self, chance):
+        self.chance = chance
+        self.method = chance.choice(["GET", "PUT", "DELETE", "POST", "PUT"])
+        self.target = "/m/v1/open" if self.method == "POST" else "/m/v1/files/x" + self.some(SEGMENT, 20, encoded=True)
+        if self.method in ("GET", "POST") and chance.random() < 0.6:
+            self.target = self.target.replace("%", "%25") + "?" + "&".join(
+                "q" + self.some("abc0-._~+", 5, encoded=True) + chance.choice(["=", ""]) for _ in range(chance.randrange(4)))
+        self.body = chance.randbytes(chance.choice([0, 1, 2, 15, 16, 17, 300, 900]))
+        if self.method == "PUT" and chance.random() < 0.2:
+            self.body = chance.randbytes(chance.randrange(90000))
+        if self.method in ("GET", "DELETE"):
+            self.body = b""
+        self.fields = [("x" + self.some(TOKEN, 12), self.value()) for _ in range(chance.randrange(8))]
+        self.fields.insert(chance.randrange(len(self.fields) + 1), (self.any_case("Host"), "x"))
+        if self.method in ("PUT", "POST"):
+            kind = "application/json" if self.method == "POST" else "application/octet-stream"
+            self.fields.append((self.any_case("Content-Type"), kind))
+        self.chunked = bool(self.body) and chance.random() < 0.5
+
+    def some(self, characters, most, encoded=False):
+        text = "".join(self.chance.choices(characters, k=self.chance.randrange(most)))
+        if encoded:
+            text += self.chance.choice(["", "%20", "%C3%A8", "%e2%82%ac", "%41", "%7e"])
+        return text
+
+    def value(self):
+        return " ".join(filter(None, (self.some(VISIBLE, 20) for _ in range(3)))).strip("\xa0 ")
+
+    def any_case(self, name):
+        return self.chance.choice([name, name.lower(), name.upper()])
+
+    def chunks(self):
+        data, at = b"", 0
+        while at < len(self.body):
+            piece = self.body[at:at + self.chance.choice([1, 10, 255, 16384])]
+            size = "0" * self.chance.randrange(4) + self.chance.choice(["%x", "%X"]) % len(piece)
+            data += size.encode() + self.chance.choice([b"", b";a=b", b';"c"']) + b"\r\n" + piece + b"\r\n"
+            at += len(piece)
+        return data + b"0\r\n" + self.chance.choice([b"", b"A: b\r\n", b"Content-Length: 3\r\nHost: y\r\n"]) + b"\r\n"
+
+    def bytes(self):
+        framing = [(self.any_case("Transfer-Encoding"), "chunked")] if self.chunked else []
+        if self.body and not self.chunked:
+            framing = [(self.any_case("Content-Length"), str(len(self.body)))]
+        fields = self.fields[:]
+        for field in framing:
+            fields.insert(self.chance.randrange(len(fields) + 1), field)
+        space = ["", " ", "\t", "  "]
+        lines = [f"{name}:{self.chance.choice(space)}{value}{self.chance.choice(space)}\r\n" for name, value in fields]
+        head = f"{self.method} {self.target} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")
+        return head + (self.chunks() if self.chunked else self.body)
+
+    def check(self, told):
+        check_understood(told, self.method, self.target, self.body)
+        added = OWN + ("content-length", "transfer-encoding")
+        passed_on = [field for field in map(tuple, told["fields"])
+                     if field[0].lower() not in added and not field[0].startswith("Portico-")]
+        assert passed_on == self.fields
+
+
+def send_cut(wire, data, chance):
+    wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    at = 0
+    while at < len(data):
+        piece = chance.choice([1, 20, 700, 5000, 100000])
+        wire.send(data[at:at + piece])
+        at += piece
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_pair_at_random(mirror, seed):
+    """Requests one after the other on one connection, in any pieces: each is understood as itself."""
+    chance = random.Random(seed)
+    requests = [Made(chance) for _ in range(chance.randrange(1, 12))]
+    broken = chance.choice([b"", b"GARBAGE\r\n\r\n", b"POST /m/v1/open HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\n"])
+    begun, complete = mirror.understood()
+    with mirror.gateway.wire(20) as wire:
+        send_cut(wire, b"".join(request.bytes() for request in requests) + broken, chance)
+        for request in requests:
+            answer = next_answer(wire, False)
+            assert answer.status == 200, (answer.body, request.bytes()[:2000])
+            request.check(json.loads(answer.body))
+        if broken:
+            assert next_answer(wire, False).status == 400 and wire.closed()
+    assert mirror.understood() == (begun + len(requests), complete + len(requests))
