@@ -47,6 +47,7 @@ every_setting() {        # every_setting NAME
 		PORTICO_CHECKOUT_URL=$(address pagopa)/checkout/ec/v1
 		PORTICO_CHECKOUT_KEY_FILE=$secrets/checkout-key
 		PORTICO_KEY_SECRET_FILE=$secrets/identity-key-secret
+		PORTICO_CALLBACKS_INSIDE=1
 		PORTICO_PUBLIC_URL=$(address "$1")
 		PORTICO_STATION_URL=$(address gateway)/payments/v1/pagopa/node
 		PORTICO_JOURNAL=$state/$1.journal

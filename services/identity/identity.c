@@ -3,6 +3,7 @@
 #include "identity.h"
 #include <stdlib.h>
 #include <string.h>
+#include "outside.h"
 #include "identity.sql.h"
 
 const char issuer_setting[] = "PORTICO_ISSUER", key_secret_setting[] = "PORTICO_KEY_SECRET",
@@ -97,20 +98,26 @@ static int sweep_revocations(struct request *rq)
 	return sql_done(rq, SQL_SWEEP_REVOCATIONS) ? reply_empty(rq, 204) : rq->status;
 }
 
+static int sweep_logout_notices(struct request *rq)
+{
+	return sql_done(rq, SQL_SWEEP_LOGOUT_NOTICES) ? reply_empty(rq, 204) : rq->status;
+}
+
 static const struct operation operations[] = { { "showStatus", show_status }, { "authorize", authorize },
 	{ "pushRequest", push_request }, { "showDemoProvider", show_demo_provider },
 	{ "chooseDemoPerson", choose_demo_person }, { "issueToken", issue_token }, { "revokeToken", revoke_token },
-	{ "introspectToken", introspect_token }, { "showUserinfo", show_userinfo },
-	{ "showOpenidConfiguration", show_metadata }, { "showServerMetadata", show_metadata },
-	{ "showKeys", show_keys }, { "showMe", show_me }, { "changeMe", change_me },
-	{ "showPreferences", show_preferences }, { "replacePreferences", replace_preferences },
-	{ "listSessions", list_sessions }, { "endSession", end_session }, { "showPerson", show_person },
-	{ "listRevocations", list_revocations }, { "listTenants", list_tenants }, { "showTenant", show_tenant },
-	{ "listOperators", list_operators }, { "createOperator", create_operator },
+	{ "introspectToken", introspect_token }, { "showUserinfo", show_userinfo }, { "logOut", log_out },
+	{ "logOutByForm", log_out }, { "showOpenidConfiguration", show_metadata },
+	{ "showServerMetadata", show_metadata }, { "showKeys", show_keys }, { "showMe", show_me },
+	{ "changeMe", change_me }, { "showPreferences", show_preferences },
+	{ "replacePreferences", replace_preferences }, { "listSessions", list_sessions }, { "endSession", end_session },
+	{ "showPerson", show_person }, { "listRevocations", list_revocations }, { "listTenants", list_tenants },
+	{ "showTenant", show_tenant }, { "listOperators", list_operators }, { "createOperator", create_operator },
 	{ "removeOperatorRole", remove_operator_role }, { 0 } };
 
 static const struct task tasks[] = { { "signing-keys", 60, rotate_keys }, { "sweep-logins", 60, sweep_logins },
-	{ "sweep-revocations", 60, sweep_revocations }, { 0 } };
+	{ "sweep-revocations", 60, sweep_revocations }, { "backchannel-logout", 30, tell_logout },
+	{ "sweep-logout-notices", 3600, sweep_logout_notices }, { 0 } };
 
 static const struct setting settings[] = {
 	{ issuer_setting, NULL, "Public address of this service and issuer of its tokens: https://host/identity/v1." },
@@ -119,6 +126,10 @@ static const struct setting settings[] = {
 	{ key_lifetime_setting, "2592000", "Seconds that a signing key is used before the next takes over.",
 		.number = true },
 	{ key_published_setting, "3600", "Seconds that the next signing key is published before it is used.",
+		.number = true },
+	{ callbacks_inside_setting, "0",
+		"1: the back ends of front ends may be called at private addresses and without TLS; only for "
+		"demonstrations.",
 		.number = true },
 	{ 0 }
 };

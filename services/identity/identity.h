@@ -83,3 +83,7 @@ int issue_token(struct request *rq);
 int revoke_token(struct request *rq);
 int introspect_token(struct request *rq);
 int show_metadata(struct request *rq);
+
+/* logout.c */
+int log_out(struct request *rq);
+int tell_logout(struct request *rq);

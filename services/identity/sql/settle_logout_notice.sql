@@ -1,0 +1,1 @@
+SELECT settle_logout_notice($1::uuid, $2)
