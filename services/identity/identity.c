@@ -113,11 +113,13 @@ static const struct operation operations[] = { { "showStatus", show_status }, { 
 	{ "replacePreferences", replace_preferences }, { "listSessions", list_sessions }, { "endSession", end_session },
 	{ "showPerson", show_person }, { "listRevocations", list_revocations }, { "listTenants", list_tenants },
 	{ "showTenant", show_tenant }, { "listOperators", list_operators }, { "createOperator", create_operator },
-	{ "removeOperatorRole", remove_operator_role }, { 0 } };
+	{ "removeOperatorRole", remove_operator_role }, { 0 },
+};
 
 static const struct task tasks[] = { { "signing-keys", 60, rotate_keys }, { "sweep-logins", 60, sweep_logins },
 	{ "sweep-revocations", 60, sweep_revocations }, { "backchannel-logout", 30, tell_logout },
-	{ "sweep-logout-notices", 3600, sweep_logout_notices }, { 0 } };
+	{ "sweep-logout-notices", 3600, sweep_logout_notices }, { 0 },
+};
 
 static const struct setting settings[] = {
 	{ issuer_setting, NULL, "Public address of this service and issuer of its tokens: https://host/identity/v1." },
