@@ -103,23 +103,48 @@ static int sweep_logout_notices(struct request *rq)
 	return sql_done(rq, SQL_SWEEP_LOGOUT_NOTICES) ? reply_empty(rq, 204) : rq->status;
 }
 
-static const struct operation operations[] = { { "showStatus", show_status }, { "authorize", authorize },
-	{ "pushRequest", push_request }, { "showDemoProvider", show_demo_provider },
-	{ "chooseDemoPerson", choose_demo_person }, { "issueToken", issue_token }, { "revokeToken", revoke_token },
-	{ "introspectToken", introspect_token }, { "showUserinfo", show_userinfo }, { "logOut", log_out },
-	{ "logOutByForm", log_out }, { "showOpenidConfiguration", show_metadata },
-	{ "showServerMetadata", show_metadata }, { "showKeys", show_keys }, { "showMe", show_me },
-	{ "changeMe", change_me }, { "showPreferences", show_preferences },
-	{ "replacePreferences", replace_preferences }, { "listSessions", list_sessions }, { "endSession", end_session },
-	{ "showPerson", show_person }, { "listRevocations", list_revocations }, { "listTenants", list_tenants },
-	{ "showTenant", show_tenant }, { "listOperators", list_operators }, { "createOperator", create_operator },
-	{ "removeOperatorRole", remove_operator_role }, { 0 },
+/* One line each, so that two who add one at the same time do not meet. */
+/* clang-format off */
+static const struct operation operations[] = {
+	{ "showStatus", show_status },
+	{ "authorize", authorize },
+	{ "pushRequest", push_request },
+	{ "showDemoProvider", show_demo_provider },
+	{ "chooseDemoPerson", choose_demo_person },
+	{ "issueToken", issue_token },
+	{ "revokeToken", revoke_token },
+	{ "introspectToken", introspect_token },
+	{ "showUserinfo", show_userinfo },
+	{ "logOut", log_out },
+	{ "logOutByForm", log_out },
+	{ "showOpenidConfiguration", show_metadata },
+	{ "showServerMetadata", show_metadata },
+	{ "showKeys", show_keys },
+	{ "showMe", show_me },
+	{ "changeMe", change_me },
+	{ "showPreferences", show_preferences },
+	{ "replacePreferences", replace_preferences },
+	{ "listSessions", list_sessions },
+	{ "endSession", end_session },
+	{ "showPerson", show_person },
+	{ "listRevocations", list_revocations },
+	{ "listTenants", list_tenants },
+	{ "showTenant", show_tenant },
+	{ "listOperators", list_operators },
+	{ "createOperator", create_operator },
+	{ "removeOperatorRole", remove_operator_role },
+	{ 0 },
 };
 
-static const struct task tasks[] = { { "signing-keys", 60, rotate_keys }, { "sweep-logins", 60, sweep_logins },
-	{ "sweep-revocations", 60, sweep_revocations }, { "backchannel-logout", 30, tell_logout },
-	{ "sweep-logout-notices", 3600, sweep_logout_notices }, { 0 },
+static const struct task tasks[] = {
+	{ "signing-keys", 60, rotate_keys },
+	{ "sweep-logins", 60, sweep_logins },
+	{ "sweep-revocations", 60, sweep_revocations },
+	{ "backchannel-logout", 30, tell_logout },
+	{ "sweep-logout-notices", 3600, sweep_logout_notices },
+	{ 0 },
 };
+/* clang-format on */
 
 static const struct setting settings[] = {
 	{ issuer_setting, NULL, "Public address of this service and issuer of its tokens: https://host/identity/v1." },
