@@ -104,11 +104,11 @@ void answer_page(struct client *client, int status, const char *media_type, char
 	exchange->page_length = exchange->head_request ? 0 : strlen(text);
 }
 
-void answer_problem_with(
-	struct client *client, int status, const char *slug, const char *detail, struct extra_field extra)
+static void put_problem(struct client *client, int status, const char *slug, const char *detail, const json_t *errors,
+	struct extra_field extra)
 {
 	struct exchange *exchange = &client->exchange;
-	json_t *problem = problem_new(status, slug, detail, *exchange->path ? exchange->path : NULL, NULL);
+	json_t *problem = problem_new(status, slug, detail, *exchange->path ? exchange->path : NULL, errors);
 	char *text;
 
 	json_object_set_new(problem, "requestId", json_string(exchange->request_id));
@@ -120,6 +120,20 @@ void answer_problem_with(
 	exchange->problem = slug;
 	exchange->page = text;
 	exchange->page_length = exchange->head_request ? 0 : strlen(text);
+}
+
+void answer_problem_with(
+	struct client *client, int status, const char *slug, const char *detail, struct extra_field extra)
+{
+	put_problem(client, status, slug, detail, NULL, extra);
+}
+
+void answer_invalid(struct client *client, const json_t *errors)
+{
+	char summary[PROBLEM_SUMMARY_MAX];
+
+	problem_summary(errors, summary);
+	put_problem(client, 400, "invalid-request", summary, errors, (struct extra_field){ 0 });
 }
 
 void answer_problem(struct client *client, int status, const char *slug, const char *detail)

@@ -1,5 +1,6 @@
 /* Answers that the gateway gives itself, and the fields that it adds to every answer. */
 #pragma once
+#include <jansson.h>
 #include "client.h"
 
 /* One field line to add to an answer, or none. */
@@ -11,6 +12,8 @@ struct extra_field {
 void answer_problem(struct client *client, int status, const char *slug, const char *detail);
 void answer_problem_with(
 	struct client *client, int status, const char *slug, const char *detail, struct extra_field extra);
+/* 400: the request breaks its contract, as errors says (problem.h). */
+void answer_invalid(struct client *client, const json_t *errors);
 /* 401 with its challenge; error NULL: no token was sent. */
 void answer_unauthorized(struct client *client, const char *error, const char *detail);
 void answer_later(struct client *client, int status, const char *slug, const char *detail, unsigned seconds);

@@ -9,6 +9,7 @@
 #include "forward.h"
 #include "metrics.h"
 #include "pages.h"
+#include "parameters.h"
 #include "path.h"
 #include "quota.h"
 #include "rules.h"
@@ -180,7 +181,7 @@ static bool body_acceptable(struct client *client, const struct asking *asking)
 static bool allowed(struct client *client, struct asking *asking)
 {
 	return find_route(client, asking) && authorize(client, asking) && quota_admit(client) &&
-	       body_acceptable(client, asking);
+	       body_acceptable(client, asking) && parameters_hold(client, asking);
 }
 
 void exchange_begin(struct client *client, char *data, size_t length)
@@ -200,7 +201,7 @@ void exchange_begin(struct client *client, char *data, size_t length)
 void exchange_end(struct client *client)
 {
 	struct exchange *exchange = &client->exchange;
-	const char *operation = exchange->route ? exchange->route->operation->id : "none";
+	const char *operation = exchange->route ? exchange->route->metric : "none";
 
 	if (!exchange->open)
 		return;

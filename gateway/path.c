@@ -3,16 +3,10 @@
 #include <stdint.h>
 #include <string.h>
 #include "http1.h"
+#include "query.h"
+#include "text.h"
 
 enum { MAX_QUERY_VALUE = 256 };
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* The byte at *at, decoded; *at is moved behind it. -1: broken. */
 static int decode_byte(const char **at)
@@ -21,8 +15,8 @@ static int decode_byte(const char **at)
 
 	if (**at != '%')
 		return (unsigned char)*(*at)++;
-	high = hex_value((*at)[1]);
-	low = high < 0 ? -1 : hex_value((*at)[2]);
+	high = text_hex_value((*at)[1]);
+	low = high < 0 ? -1 : text_hex_value((*at)[2]);
 	if (low < 0)
 		return -1;
 	*at += 3;
@@ -119,39 +113,24 @@ bool path_decode(const char *target, char *decoded, size_t *ret_length, const ch
 	return plain_ascii || utf8_holds((const unsigned char *)decoded, length);
 }
 
-/* Decodes up to one of the ends into out. The length, or -1 when it is broken or too long. */
-static int decode_part(const char **at, const char *ends, char *out)
+/* False when it is broken or too long. */
+static bool decode_part(const char *text, size_t length, char decoded[static MAX_QUERY_VALUE + 1])
 {
-	int length = 0;
-
-	while (**at && !strchr(ends, **at)) {
-		int byte = **at == '+' ? (*at)++, ' ' : decode_byte(at);
-
-		if (byte < 0 || length == MAX_QUERY_VALUE)
-			return -1;
-		out[length++] = (char)byte;
-	}
-	return length;
+	return length <= MAX_QUERY_VALUE && text_form_decode(text, length, decoded);
 }
 
 bool query_each(const char *query, const char *name, bool (*found)(void *context, const char *value, size_t length),
 	void *context)
 {
-	size_t name_length = strlen(name);
-	char part[MAX_QUERY_VALUE];
+	char text[MAX_QUERY_VALUE + 1];
+	struct query_part part;
 
-	while (query && *query) {
-		int length = decode_part(&query, "=&", part);
-		bool wanted = length == (int)name_length && memcmp(part, name, name_length) == 0;
-
-		if (wanted) {
-			query += *query == '=';
-			length = decode_part(&query, "&", part);
-			if (length < 0 || !found(context, part, (size_t)length))
-				return false;
-		}
-		query = strchr(query, '&');
-		query = query ? query + 1 : NULL;
+	while (query_next(&query, &part)) {
+		if (!decode_part(part.name, part.name_length, text) || strcmp(text, name) != 0)
+			continue;
+		if (!decode_part(part.value ? part.value : "", part.value_length, text) ||
+			!found(context, text, strlen(text)))
+			return false;
 	}
 	return true;
 }

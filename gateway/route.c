@@ -1,21 +1,22 @@
-/* The route table: each service's contract under its base path. Reads contracts at start and never changes afterwards.
+/* The route table: the operations of all contracts in one tree. Reads contracts at start and never changes afterwards.
  */
 #include "route.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "contract_paths.h"
+#include "metrics.h"
 #include "path.h"
 
 struct service_routes {
 	struct contract *contract;
-	const char *base;
-	size_t base_length;
-	const struct contract_operation *operations;
-	struct route *routes; /* parallel to operations */
+	struct route *routes; /* one for each operation */
 	size_t count;
 };
 
 struct routes {
+	struct arena *arena;
+	struct path_tree *tree;
 	size_t count;
 	struct service_routes services[];
 };
@@ -42,6 +43,7 @@ static bool only_for_siblings(const struct contract_operation *operation)
 static void describe(struct route *route, const struct contract_operation *operation, size_t service)
 {
 	route->operation = operation;
+	route->metric = metrics_operation(operation->id);
 	route->service = service;
 	route->internal = only_for_siblings(operation);
 	for (size_t i = 0; i < operation->parameter_count; i++) {
@@ -56,37 +58,59 @@ static void describe(struct route *route, const struct contract_operation *opera
 	}
 }
 
-/* "GET, POST": what the path of this route has for callers from outside. */
-static char *allow_of(const struct service_routes *service, const char *path)
+/* What is for siblings only keeps its place in the tree: a more general path must not answer for it. */
+static void add_operations(struct routes *routes, size_t index)
 {
-	char allow[128] = "";
+	struct service_routes *service = &routes->services[index];
+	const struct contract_operation *operations = contract_operations(service->contract, &service->count);
 
+	service->routes = arena_alloc(routes->arena, (service->count + 1) * sizeof(*service->routes));
 	for (size_t i = 0; i < service->count; i++) {
-		size_t length = strlen(allow);
+		struct route *route = &service->routes[i];
 
-		if (!service->routes[i].internal && strcmp(service->operations[i].path, path) == 0)
-			snprintf(allow + length, sizeof(allow) - length, "%s%s", length ? ", " : "",
-				service->operations[i].method);
+		describe(route, &operations[i], index);
+		path_tree_add(routes->tree, operations[i].path, operations[i].method, route->internal ? NULL : route);
 	}
-	return *allow ? strdup(allow) : NULL;
 }
 
-static bool load_service(
-	struct service_routes *into, size_t index, const char *directory, const char *name, char **ret_error)
+static bool lies_within(const char *path, const char *base)
 {
-	into->contract = contract_load(directory, name, ret_error);
-	if (!into->contract)
+	size_t length = strlen(base);
+
+	return strncmp(path, base, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+/* No contract has its paths among those of another. */
+static bool has_own_base(const struct routes *routes, const struct contract *contract, char **ret_error)
+{
+	const char *base = contract_base_path(contract);
+
+	for (size_t i = 0; i < routes->count; i++) {
+		const struct contract *other = routes->services[i].contract;
+		const char *taken = contract_base_path(other);
+
+		if (!lies_within(base, taken) && !lies_within(taken, base))
+			continue;
+		if (asprintf(ret_error, "%s and %s claim the same paths: %s and %s", contract_name(other),
+			    contract_name(contract), taken, base) < 0)
+			abort();
 		return false;
-	into->base = contract_base_path(into->contract);
-	into->base_length = strlen(into->base);
-	into->operations = contract_operations(into->contract, &into->count);
-	into->routes = calloc(into->count + 1, sizeof(*into->routes));
-	if (!into->routes)
-		abort();
-	for (size_t i = 0; i < into->count; i++)
-		describe(&into->routes[i], &into->operations[i], index);
-	for (size_t i = 0; i < into->count; i++)
-		into->routes[i].allow = allow_of(into, into->operations[i].path);
+	}
+	return true;
+}
+
+static bool add_contract(struct routes *routes, const char *directory, const char *name, char **ret_error)
+{
+	struct contract *contract = contract_load(directory, name, ret_error);
+
+	if (!contract)
+		return false;
+	if (!has_own_base(routes, contract, ret_error)) {
+		contract_free(contract);
+		return false;
+	}
+	routes->services[routes->count].contract = contract;
+	add_operations(routes, routes->count++);
 	return true;
 }
 
@@ -96,13 +120,15 @@ struct routes *routes_new(const char *directory, const char *const *names, size_
 
 	if (!routes)
 		abort();
-	for (; routes->count < count; routes->count++) {
-		if (!load_service(&routes->services[routes->count], routes->count, directory, names[routes->count],
-			    ret_error)) {
+	routes->arena = arena_new();
+	routes->tree = path_tree_new(routes->arena);
+	for (size_t i = 0; i < count; i++) {
+		if (!add_contract(routes, directory, names[i], ret_error)) {
 			routes_free(routes);
 			return NULL;
 		}
 	}
+	path_tree_finish(routes->tree);
 	return routes;
 }
 
@@ -110,54 +136,16 @@ void routes_free(struct routes *routes)
 {
 	if (!routes)
 		return;
-	for (size_t i = 0; i < routes->count; i++) {
-		for (size_t k = 0; k < routes->services[i].count; k++)
-			free(routes->services[i].routes[k].allow);
-		free(routes->services[i].routes);
+	for (size_t i = 0; i < routes->count; i++)
 		contract_free(routes->services[i].contract);
-	}
+	arena_free(routes->arena);
 	free(routes);
-}
-
-static const struct route *find_in(const struct service_routes *service, const char *method, const char *path,
-	size_t length, struct path_values *ret_values, const char **ret_allow)
-{
-	const struct contract_operation *operation =
-		contract_match(service->contract, method, path, length, ret_values, ret_allow);
-
-	return operation ? &service->routes[operation - service->operations] : NULL;
-}
-
-/* A path that has the first of these methods, and what it has for callers from outside. */
-static const char *visible_methods(
-	const struct service_routes *service, const char *methods, const char *path, size_t length)
-{
-	char method[16];
-	struct path_values values;
-	const struct route *route;
-
-	snprintf(method, sizeof(method), "%.*s", (int)strcspn(methods, ","), methods);
-	route = find_in(service, method, path, length, &values, &methods);
-	return route ? route->allow : NULL;
 }
 
 const struct route *route_find(const struct routes *routes, const char *method, const char *path, size_t length,
 	struct path_values *ret_values, const char **ret_allow)
 {
-	for (size_t i = 0; i < routes->count; i++) {
-		const struct service_routes *service = &routes->services[i];
-		const struct route *route;
-		const char *methods = NULL;
-
-		if (length <= service->base_length || memcmp(path, service->base, service->base_length) != 0 ||
-			path[service->base_length] != '/')
-			continue;
-		route = find_in(service, method, path, length, ret_values, &methods);
-		*ret_allow = route ? route->allow : methods ? visible_methods(service, methods, path, length) : NULL;
-		return route && !route->internal ? route : NULL;
-	}
-	*ret_allow = NULL;
-	return NULL;
+	return path_tree_find(routes->tree, method, path, length, ret_values, ret_allow);
 }
 
 struct tenant_check {

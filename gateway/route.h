@@ -1,15 +1,15 @@
 /* From method and path to the operation of a contract, with what the gateway must know of it worked out once at start.
- */
+ * All contracts are in one tree of paths. */
 #pragma once
 #include "contract.h"
 
 struct route {
 	const struct contract_operation *operation;
+	const char *metric;	  /* operationId, for as long as the process lives */
 	size_t service;		  /* index of the upstream service */
 	bool internal;		  /* for sibling services only: from outside it does not exist */
 	bool tenant_in_path;	  /* has a parameter that names a tenant: it must be the caller's own */
 	const char *tenant_query; /* name of the query parameter that does, or NULL */
-	char *allow; /* the methods of its path, as for Allow, without those of sibling services; NULL: none */
 };
 
 struct routes;
@@ -18,7 +18,8 @@ struct routes;
 struct routes *routes_new(const char *directory, const char *const *names, size_t count, char **ret_error);
 void routes_free(struct routes *routes);
 
-/* The route of method and decoded path. NULL: 404 when *ret_allow is NULL, else 405 with it as Allow. */
+/* The route of method and decoded path. NULL: 404 when *ret_allow is NULL, else 405 with it as Allow. Does not
+ * allocate. */
 const struct route *route_find(const struct routes *routes, const char *method, const char *path, size_t length,
 	struct path_values *ret_values, const char **ret_allow);
 

@@ -91,6 +91,7 @@ struct contract *contract_load(const char *directory, const char *name, char **r
 	contract->arena = arena;
 	contract->documents = documents_new();
 	contract->schemas = schema_set_new(documents_resolve, contract->documents);
+	contract->paths = path_tree_new(arena);
 	contract->name = arena_strdup(arena, name);
 	contract->root = documents_open(contract->documents, path);
 	if (!contract->root)
@@ -134,6 +135,12 @@ const struct contract_operation *contract_operations(const struct contract *cont
 {
 	*ret_count = contract->operation_count;
 	return contract->operations;
+}
+
+const struct contract_operation *contract_match(const struct contract *contract, const char *method, const char *path,
+	size_t path_length, struct path_values *ret_values, const char **ret_allow)
+{
+	return path_tree_find(contract->paths, method, path, path_length, ret_values, ret_allow);
 }
 
 const struct contract_operation *contract_operation_by_id(const struct contract *contract, const char *id)

@@ -12,6 +12,7 @@ enum parameter_place { IN_PATH, IN_QUERY, IN_HEADER };
 
 struct contract_parameter {
 	const char *name;
+	size_t name_length;
 	enum parameter_place place;
 	bool required;
 	struct schema *schema;
@@ -97,6 +98,12 @@ typedef const char *contract_lookup(void *context, enum parameter_place place, c
  * parameters (names: NULL-terminated list of those sent) and repeated ones are errors. */
 json_t *contract_check_parameters(const struct contract_operation *operation, const struct path_values *values,
 	const char *const *query_names, contract_lookup *lookup, void *context, json_t *errors);
+
+/* The quick look at the same parameters: true when all of them certainly hold. False: they do not, or only
+ * contract_check_parameters() can tell. query is as it was sent (NULL: none), lookup is asked for headers only. Does
+ * not allocate. */
+bool contract_parameters_hold(const struct contract_operation *operation, const struct path_values *values,
+	const char *query, contract_lookup *lookup, void *context);
 
 /* The declared body for a Content-Type ("application/json; charset=utf-8" finds "application/json"), or NULL: 415. */
 const struct contract_body *contract_body_for(const struct contract_operation *operation, const char *content_type);

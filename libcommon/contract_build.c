@@ -125,7 +125,7 @@ static bool read_operation(
 	if (!operation_build(b, operation, item, at))
 		return false;
 	contract->operation_count++;
-	paths_add(contract, operation, method);
+	path_tree_add(contract->paths, operation->path, operation->method, operation);
 	return true;
 }
 
@@ -165,7 +165,7 @@ static bool read_paths(struct builder *b, struct located root)
 		if (!builder_member(b, paths, path, &at) || !read_path_item(b, paths, path, at))
 			return false;
 	}
-	paths_finish(b->contract);
+	path_tree_finish(b->contract->paths);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include "arena.h"
 #include "contract.h"
+#include "contract_paths.h"
 #include "contract_yaml.h"
 #include "schema_internal.h"
 #include "scope.h"
@@ -24,9 +25,6 @@ schema_resolver documents_resolve;
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS, HTTP_METHODS };
 extern const char *const http_methods[HTTP_METHODS];
 
-/* A path template as a tree by segments. */
-struct path_node;
-
 struct contract {
 	struct arena *arena;
 	struct documents *documents;
@@ -35,7 +33,7 @@ struct contract {
 	const char *name, *base_path, *version;
 	struct contract_operation *operations;
 	size_t operation_count;
-	struct path_node *paths;
+	struct path_tree *paths;
 };
 
 /* A value and the file that it stands in: what a $ref inside of it is relative to. */
@@ -67,7 +65,3 @@ bool operation_security(struct builder *b, struct contract_operation *operation,
 bool operation_parameters(struct builder *b, struct contract_operation *operation, struct located item,
 	struct located at, json_t *definition);
 bool contract_build(struct builder *b);
-
-void paths_add(struct contract *contract, const struct contract_operation *operation, enum http_method method);
-void paths_finish(struct contract *contract);
-bool paths_ambiguous(const char *one, const char *other);

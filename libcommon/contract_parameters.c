@@ -55,7 +55,9 @@ static bool read_parameter(struct builder *b, struct located at, struct contract
 		return builder_fail(b, at, NULL, "the path parameter '%s' must be required: true", parameter->name);
 	if (!(parameter->schema = builder_schema(b, (struct located){ schema, at.document })))
 		return false;
+	parameter->name_length = strlen(parameter->name);
 	parameter->fallback = schema_fallback(parameter->schema);
+	schema_prepare_text(parameter->schema);
 	return check_style(b, at, parameter);
 }
 

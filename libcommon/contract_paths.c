@@ -1,5 +1,5 @@
-/* Which operation a request is for: the path templates as a tree by segments. Matching walks it and allocates nothing.
- */
+/* The tree of path templates. A literal segment goes before a parameter, as OpenAPI wants. */
+#include "contract_paths.h"
 #include <string.h>
 #include "contract_internal.h"
 
@@ -7,11 +7,24 @@ struct path_node {
 	const char *segment; /* a literal; NULL in the root and in parameters */
 	size_t length;
 	struct path_node *literals, *next, *parameter;
-	const struct contract_operation *operations[HTTP_METHODS];
+	bool ends; /* a path ends here */
+	const void *found[HTTP_METHODS];
 	const char *names[CONTRACT_MAX_PATH_VALUES];
-	size_t name_count;
-	char *allow; /* set where a path ends */
+	char allow[48]; /* all the methods have room in it */
 };
+
+struct path_tree {
+	struct arena *arena;
+	struct path_node root;
+};
+
+struct path_tree *path_tree_new(struct arena *arena)
+{
+	struct path_tree *tree = arena_alloc(arena, sizeof *tree);
+
+	tree->arena = arena;
+	return tree;
+}
 
 static struct path_node *literal_of(const struct path_node *node, const char *segment, size_t length)
 {
@@ -35,41 +48,46 @@ static struct path_node *enter_literal(struct arena *arena, struct path_node *no
 	return child;
 }
 
-void paths_add(struct contract *contract, const struct contract_operation *operation, enum http_method method)
+/* HTTP_METHODS when it is none of them. */
+static enum http_method method_of(const char *text)
 {
-	struct arena *arena = contract->arena;
+	enum http_method method = 0;
+
+	while (method < HTTP_METHODS && strcmp(http_methods[method], text) != 0)
+		method++;
+	return method;
+}
+
+void path_tree_add(struct path_tree *tree, const char *template, const char *method, const void *what)
+{
 	const char *names[CONTRACT_MAX_PATH_VALUES];
-	struct path_node *node;
+	struct path_node *node = &tree->root;
 	size_t count = 0, length;
 
-	if (!contract->paths)
-		contract->paths = arena_alloc(arena, sizeof *contract->paths);
-	node = contract->paths;
-	for (const char *slash = operation->path; *slash; slash += 1 + length) {
+	for (const char *slash = template; *slash; slash += 1 + length) {
 		length = strcspn(slash + 1, "/");
 		if (slash[1] == '{') {
-			names[count++] = arena_strndup(arena, slash + 2, length - 2);
+			names[count++] = arena_strndup(tree->arena, slash + 2, length - 2);
 			if (!node->parameter)
-				node->parameter = arena_alloc(arena, sizeof *node);
+				node->parameter = arena_alloc(tree->arena, sizeof *node);
 			node = node->parameter;
 		} else {
-			node = enter_literal(arena, node, slash + 1, length);
+			node = enter_literal(tree->arena, node, slash + 1, length);
 		}
 	}
 	memcpy(node->names, names, count * sizeof *names);
-	node->name_count = count;
-	node->operations[method] = operation;
-	node->allow = arena_alloc(arena, 64); /* all the methods have room in it */
+	node->ends = true;
+	node->found[method_of(method)] = what;
 }
 
 static void finish(struct path_node *node)
 {
 	if (!node)
 		return;
-	if (!node->operations[HTTP_HEAD])
-		node->operations[HTTP_HEAD] = node->operations[HTTP_GET];
-	for (enum http_method method = 0; node->allow && method < HTTP_METHODS; method++)
-		if (node->operations[method]) {
+	if (!node->found[HTTP_HEAD])
+		node->found[HTTP_HEAD] = node->found[HTTP_GET];
+	for (enum http_method method = 0; method < HTTP_METHODS; method++)
+		if (node->found[method]) {
 			if (*node->allow)
 				strcat(node->allow, ", ");
 			strcat(node->allow, http_methods[method]);
@@ -79,9 +97,9 @@ static void finish(struct path_node *node)
 	finish(node->next);
 }
 
-void paths_finish(struct contract *contract)
+void path_tree_finish(struct path_tree *tree)
 {
-	finish(contract->paths);
+	finish(&tree->root);
 }
 
 static const struct path_node *descend(
@@ -92,7 +110,7 @@ static const struct path_node *descend(
 	size_t length;
 
 	if (slash == end)
-		return node->allow ? node : NULL;
+		return node->ends ? node : NULL;
 	stop = memchr(segment, '/', (size_t)(end - segment));
 	length = (size_t)((stop ? stop : end) - segment);
 	if (length == 0)
@@ -111,34 +129,24 @@ static const struct path_node *descend(
 	return found;
 }
 
-static enum http_method method_of(const char *text)
-{
-	enum http_method method = 0;
-
-	while (method < HTTP_METHODS && strcmp(http_methods[method], text) != 0)
-		method++;
-	return method;
-}
-
-const struct contract_operation *contract_match(const struct contract *contract, const char *method, const char *path,
-	size_t path_length, struct path_values *ret_values, const char **ret_allow)
+const void *path_tree_find(const struct path_tree *tree, const char *method, const char *path, size_t length,
+	struct path_values *ret_values, const char **ret_allow)
 {
 	const struct path_node *node = NULL;
 	enum http_method number = method_of(method);
 
 	ret_values->count = 0;
 	*ret_allow = NULL;
-	if (contract->paths && path_length > 0 && *path == '/')
-		node = descend(contract->paths, path, path + path_length, ret_values);
-	if (!node)
+	if (length > 0 && *path == '/')
+		node = descend(&tree->root, path, path + length, ret_values);
+	if (!node || !*node->allow)
 		return NULL;
 	*ret_allow = node->allow;
 	for (size_t i = 0; i < ret_values->count; i++)
 		ret_values->values[i].name = node->names[i];
-	return number < HTTP_METHODS ? node->operations[number] : NULL;
+	return number < HTTP_METHODS ? node->found[number] : NULL;
 }
 
-/* Both match some path, and neither is at least as literal as the other in every segment. */
 bool paths_ambiguous(const char *one, const char *other)
 {
 	bool one_ahead = false, other_ahead = false;

@@ -294,14 +294,15 @@ static void read_body(struct request *rq, json_t *errors)
 static bool check_input(struct request *rq)
 {
 	json_auto_t *errors = json_array();
+	char summary[PROBLEM_SUMMARY_MAX];
 
 	rq->parameters = contract_check_parameters(
 		rq->contract, &rq->state->path_values, http_query_names(rq), lookup, rq, errors);
 	arena_json(rq->arena, rq->parameters);
 	read_body(rq, errors);
+	problem_summary(errors, summary);
 	if (!rq->status && json_array_size(errors))
-		problem_with(rq, 400, "invalid-request", errors, "The request breaks the contract in %zu place%s.",
-			json_array_size(errors), json_array_size(errors) == 1 ? "" : "s");
+		problem_with(rq, 400, "invalid-request", errors, "%s", summary);
 	return !rq->status;
 }
 

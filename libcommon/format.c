@@ -9,18 +9,17 @@
 #include <string.h>
 #include "format_internal.h"
 #include "schema.h"
+#include "text.h"
 
 static bool format_uuid(const char *text)
 {
-	if (strlen(text) != 36)
-		return false;
 	for (int i = 0; i < 36; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? text[i] != '-' : !strchr("0123456789abcdefABCDEF", text[i]))
+		if (dash ? text[i] != '-' : text_hex_value(text[i]) < 0)
 			return false;
 	}
-	return true;
+	return text[36] == '\0';
 }
 
 static bool fits(const char *text, long long least, long long most)
@@ -94,18 +93,22 @@ static const struct {
 	{ "notice-number", format_notice_number },
 };
 
-bool format_known(const char *format)
+bool (*format_function(const char *format))(const char *text)
 {
 	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
 		if (strcmp(formats[i].name, format) == 0)
-			return true;
-	return false;
+			return formats[i].holds;
+	return NULL;
+}
+
+bool format_known(const char *format)
+{
+	return format_function(format) != NULL;
 }
 
 bool format_holds(const char *format, const char *text)
 {
-	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-		if (strcmp(formats[i].name, format) == 0)
-			return formats[i].holds(text);
-	return false;
+	bool (*holds)(const char *) = format_function(format);
+
+	return holds && holds(text);
 }

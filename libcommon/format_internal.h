@@ -3,6 +3,9 @@
 #pragma once
 #include <stdbool.h>
 
+/* What holds a text against the format of this name; NULL when there is none. */
+bool (*format_function(const char *format))(const char *text);
+
 bool format_date(const char *text);
 bool format_date_time(const char *text);
 bool format_email(const char *text);

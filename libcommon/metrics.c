@@ -1,6 +1,8 @@
 /* Owns the counters of the process, in fixed tables that threads fill without a lock. Never drops a count silently:
  * what does not fit the table goes to the operation "other". */
 #include "metrics.h"
+#include <pthread.h>
+#include <search.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,6 +30,26 @@ static struct counter {
 
 static metrics_source *sources[SOURCES];
 static atomic_int source_count;
+
+static int by_text(const void *one, const void *other)
+{
+	return strcmp(one, other);
+}
+
+const char *metrics_operation(const char *name)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static void *names;
+	char *copy = NULL;
+	void *known;
+
+	pthread_mutex_lock(&lock);
+	known = tfind(name, &names, by_text);
+	if (!known && (!(copy = strdup(name)) || !(known = tsearch(copy, &names, by_text))))
+		abort();
+	pthread_mutex_unlock(&lock);
+	return *(const char **)known;
+}
 
 static struct series *series_for(const char *operation, int status)
 {

@@ -3,8 +3,10 @@
 #include <stddef.h>
 
 /* One request done: counts it by operation and status and puts seconds in its histogram. operation must be a static
- * string. */
+ * string, or one of metrics_operation(). */
 void metrics_request(const char *operation, int status, double seconds);
+/* The name for as long as the process lives, the same for equal texts: for contracts that are reloaded. */
+const char *metrics_operation(const char *name);
 /* A counter of the service's own, by name and one label: metrics_count("portico_messages_total", "channel", "email").
  */
 void metrics_count(const char *name, const char *label, const char *value);

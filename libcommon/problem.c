@@ -40,6 +40,14 @@ json_t *problem_new(int status, const char *slug, const char *detail, const char
 		"detail", detail, "instance", instance, "errors", json_array_size(errors) ? (json_t *)errors : NULL);
 }
 
+void problem_summary(const json_t *errors, char summary[static PROBLEM_SUMMARY_MAX])
+{
+	size_t count = json_array_size(errors);
+
+	snprintf(summary, PROBLEM_SUMMARY_MAX, "The request breaks the contract in %zu place%s.", count,
+		count == 1 ? "" : "s");
+}
+
 static bool listed(const char *const *slugs, const char *slug)
 {
 	while (slugs && *slugs && strcmp(*slugs, slug) != 0)

@@ -20,5 +20,9 @@ int problem_with(struct request *rq, int status, const char *slug, const json_t 
  */
 json_t *problem_new(int status, const char *slug, const char *detail, const char *instance, const json_t *errors);
 
+/* What a 400 `invalid-request` says of its errors[]: one sentence, wherever the request is refused. */
+enum { PROBLEM_SUMMARY_MAX = 80 };
+void problem_summary(const json_t *errors, char summary[static PROBLEM_SUMMARY_MAX]);
+
 /* The English reason phrase of an HTTP status: "Not Found". */
 const char *problem_title(int status);

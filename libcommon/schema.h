@@ -31,6 +31,12 @@ int schema_check(const struct schema *schema, const json_t *value, const char *p
 int schema_check_text(
 	const struct schema *schema, const char *text, const char *parameter, json_t *errors, json_t **ret_value);
 
+/* The quick look at such a text, without allocation and without JSON: true when it certainly holds. False: it does not,
+ * or only schema_check_text() can tell. text has no NUL before length, and one there. schema_prepare_text() comes
+ * first, once, before schemas are shared by threads. */
+void schema_prepare_text(struct schema *schema);
+bool schema_text_holds(const struct schema *schema, const char *text, size_t length);
+
 /* The formats; each says whether the text has it. Also used where a value comes from elsewhere than a request. */
 bool format_known(const char *format);
 bool format_holds(const char *format, const char *text);

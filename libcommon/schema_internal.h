@@ -63,7 +63,9 @@ struct schema {
 	size_t required_count;
 	struct schema_list all_of, any_of, one_of;
 	struct schema_discriminator *discriminator;
-	char visit; /* of the search for endless references */
+	bool prepared;		    /* schema_prepare_text() has been here */
+	struct schema_quick *quick; /* for schema_text_holds(); NULL: it has no quick look */
+	char visit;		    /* of the search for endless references */
 };
 
 /* Schemas that refer to each other, compiled once each. */
@@ -143,6 +145,8 @@ void schema_run_alternatives(struct schema_check *c, const struct schema *schema
 /* Without alternatives: the schema that extends this one and that the value names. NULL: an error is noted. */
 const struct schema *schema_choose_heir(
 	struct schema_check *c, const struct schema *schema, const json_t *value, const struct place *place);
+/* Does not allocate, but for the first match of a thread. */
+bool schema_pattern_holds(const struct schema_pattern *pattern, const char *text, size_t length);
 bool schema_pattern_matches(struct schema_budget *budget, const struct schema_pattern *pattern, const json_t *string);
 const struct schema *schema_property_of(const struct schema *schema, const char *name);
 /* Does `type` allow the value? And does anything that applies to it by allOf? */

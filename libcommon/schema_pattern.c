@@ -40,23 +40,43 @@ bool schema_compile_pattern(struct schema *schema, const char *source)
 	return true;
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pcre2_match_context *limits;
+static pthread_key_t own_match; /* of each thread */
 
-static void make_limits(void)
+static void free_match(void *match)
 {
-	if (!(limits = pcre2_match_context_create(NULL)))
+	pcre2_match_data_free(match);
+}
+
+static void start(void)
+{
+	if (!(limits = pcre2_match_context_create(NULL)) || pthread_key_create(&own_match, free_match) != 0)
 		abort();
 	pcre2_set_match_limit(limits, MATCH_LIMIT);
 	pcre2_set_heap_limit(limits, HEAP_LIMIT_KIB);
 }
 
+bool schema_pattern_holds(const struct schema_pattern *pattern, const char *text, size_t length)
+{
+	pcre2_match_data *match;
+
+	pthread_once(&once, start);
+	match = pthread_getspecific(own_match);
+	if (!match) {
+		match = pcre2_match_data_create(1, NULL);
+		if (!match || pthread_setspecific(own_match, match) != 0)
+			abort();
+	}
+	return pcre2_match(pattern->code, (PCRE2_SPTR)text, length, 0, PCRE2_NO_UTF_CHECK, match, limits) >= 0;
+}
+
 bool schema_pattern_matches(struct schema_budget *budget, const struct schema_pattern *pattern, const json_t *string)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	size_t length = json_string_length(string);
 	int result;
 
-	pthread_once(&once, make_limits);
+	pthread_once(&once, start);
 	if (!budget->match && !(budget->match = pcre2_match_data_create(1, NULL)))
 		abort();
 	result = pcre2_match(pattern->code, (PCRE2_SPTR)json_string_value(string), length, 0, PCRE2_NO_UTF_CHECK,
