@@ -4,6 +4,7 @@
 #pragma once
 #include <netinet/in.h>
 #include "body.h"
+#include "fair_queue.h"
 #include "limit.h"
 #include "route.h"
 #include "stream.h"
@@ -42,16 +43,20 @@ struct exchange {
 	const char *problem; /* slug of our own answer */
 	char *page;	     /* an answer of our own that may be longer than a buffer */
 	size_t page_length, page_sent;
-	/* forward.c */
+	/* forward.c, forward_attempt.c, forward_answer.c */
 	struct upstream_connection *upstream;
 	struct buffer to_upstream, from_upstream;
 	size_t scanned;
-	bool queued;
-	struct client *queue_next;
-	int64_t wait_deadline; /* of the queue, then of the connection, then of the answer */
-	unsigned connect_attempts;
-	bool idempotent, replayable, retried; /* replayable: to_upstream still has the request from its first byte */
-	bool sent, send_failed, answer_begun, answer_known, upstream_reusable;
+	struct waiter waiting;	      /* for a connection */
+	int64_t wait_deadline;	      /* of the queue, then of the connection */
+	int64_t deadline;	      /* of the head of the answer, over all tries; 0: the request is not whole yet */
+	size_t deadline_at;	      /* where in to_upstream the service is told of it */
+	uint32_t unconnected, failed; /* replicas that took no connection, or failed the request: bit by index */
+	unsigned retries;
+	const char *replica;	       /* the last one, for the log */
+	int64_t given_us, upstream_us; /* when it got the request, and how long it took to answer */
+	bool idempotent, replayable;   /* replayable: to_upstream still has the request from its first byte */
+	bool stamped, sent, send_failed, answer_begun, answer_known, upstream_reusable;
 };
 
 struct client {

@@ -1,24 +1,13 @@
-/* One exchange with a service: its connection and the way there (forward_answer.c is the way back). Whatever breaks is
- * answered with a problem as long as the head of the answer has not gone out; after that the client's connection is
- * cut, so that half an answer never looks like a whole one. */
+/* One exchange with a service: the way there. forward_attempt.c finds a connection, forward_answer.c is the way back.
+ * Whatever breaks is answered with a problem as long as the head of the answer has not gone out; after that the
+ * client's connection is cut, so that half an answer never looks like a whole one. */
 #include "forward.h"
 #include <stdlib.h>
 #include <string.h>
 #include "answer.h"
 #include "forward_parts.h"
-#include "upstream.h"
 
 enum { SLOWEST_BODY = 4 }; /* bytes a millisecond */
-
-static struct upstream_pool *pool_of(struct client *client)
-{
-	return &client->exchange.view->pools[client->exchange.route->service];
-}
-
-static int64_t operation_timeout(const struct exchange *exchange)
-{
-	return (int64_t)exchange->route->operation->timeout * 1000;
-}
 
 void forward_put_framing(struct writer *writer, enum body_kind kind, uint64_t length)
 {
@@ -77,7 +66,10 @@ static bool put_request(struct client *client, const struct asking *asking)
 	put(&writer, principal->header, principal->header_length);
 	put_literal(&writer, "\r\n");
 	put_field(&writer, "Portico-Signature", signature);
-	put_literal(&writer, "\r\n");
+	put_literal(&writer, "Portico-Deadline: ");
+	exchange->deadline_at = (size_t)(writer.at - exchange->to_upstream.data);
+	put(&writer, "00000000", DEADLINE_DIGITS);
+	put_literal(&writer, "\r\n\r\n");
 	writer_commit(&writer, &exchange->to_upstream);
 	return !writer.full;
 }
@@ -100,6 +92,8 @@ void forward_start(struct client *client, struct asking *asking)
 		return;
 	}
 	exchange->replayable = true;
+	if (exchange->request_body.done)
+		exchange->deadline = client->worker->now + forward_timeout(exchange);
 	exchange->idempotent = is_idempotent(exchange, &asking->head);
 	client->state = CLIENT_FORWARDS;
 	if (exchange->expects_continue) {
@@ -118,8 +112,8 @@ void forward_abandon(struct client *client)
 	struct exchange *exchange = &client->exchange;
 	struct buffer_pool *buffers = &client->worker->buffers;
 
-	if (exchange->queued)
-		upstream_leave_queue(pool_of(client), client);
+	if (exchange->waiting.lane)
+		upstream_leave_queue(forward_pool(client), client);
 	if (exchange->upstream)
 		upstream_release(client, false);
 	buffer_release(buffers, &exchange->to_upstream);
@@ -132,59 +126,15 @@ bool forward_fail(struct client *client, int status, const char *slug, const cha
 	forward_abandon(client);
 	if (client->exchange.answer_known)
 		client_close(client);
-	else if (status == 503)
-		answer_later(client, status, slug, detail, 1);
 	else
 		answer_problem(client, status, slug, detail);
 	return false;
 }
 
-static bool fail_unavailable(struct client *client)
+bool forward_fault(struct client *client, enum upstream_failure failure, const char *detail)
 {
-	return forward_fail(client, 503, "unavailable", "the service cannot be reached; nothing was done");
-}
-
-static bool acquire(struct client *client)
-{
-	struct exchange *exchange = &client->exchange;
-	const struct gateway *gateway = client->worker->gateway;
-
-	switch (upstream_acquire(pool_of(client), client, exchange->retried)) {
-	case UPSTREAM_GIVEN:
-		exchange->wait_deadline = client->worker->now + gateway->connect_timeout;
-		return true;
-	case UPSTREAM_QUEUED:
-		exchange->wait_deadline = client->worker->now + gateway->queue_wait;
-		return true;
-	case UPSTREAM_FULL:
-		return forward_fail(
-			client, 503, "unavailable", "the service has more requests than it can take; nothing was done");
-	case UPSTREAM_DOWN:
-		break;
-	}
-	return fail_unavailable(client);
-}
-
-void forward_unconnected(struct client *client)
-{
-	if (++client->exchange.connect_attempts >= pool_of(client)->service->replica_count)
-		fail_unavailable(client);
-}
-
-/* The connection broke before the answer was whole. Nothing came back at all: perhaps it was closed by the service just
- * when the request went out, so what may be sent twice is sent once more, over a new connection. */
-bool forward_broke(struct client *client)
-{
-	struct exchange *exchange = &client->exchange;
-
-	if (exchange->answer_begun || !exchange->idempotent || !exchange->replayable || exchange->retried)
-		return forward_fail(client, 502, "bad-gateway", "the service broke off before it had answered");
-	upstream_release(client, false);
-	count(&client->worker->counters.upstream_retries, 1);
-	exchange->retried = true;
-	exchange->sent = exchange->send_failed = false;
-	exchange->to_upstream.start = 0;
-	return acquire(client);
+	upstream_failed(client, failure);
+	return forward_fail(client, 502, "bad-gateway", detail);
 }
 
 /* What the client has sent goes into the buffer to the service. *moved is set when anything did. False: the exchange
@@ -243,12 +193,15 @@ static bool send_request(struct client *client)
 	struct exchange *exchange = &client->exchange;
 	bool moved = !exchange->sent && !exchange->send_failed;
 
+	forward_stamp_deadline(client);
 	while (moved) {
 		size_t pending;
 
 		moved = false;
 		if (!take_request_body(client, &moved))
 			return false;
+		if (exchange->request_body.done && !exchange->deadline)
+			exchange->deadline = client->worker->now + forward_timeout(exchange);
 		pending = buffer_length(&exchange->to_upstream);
 		if (stream_flush(&exchange->upstream->stream, &exchange->to_upstream) == STREAM_FAILED) {
 			exchange->send_failed = true; /* the service may have answered before it closed */
@@ -257,10 +210,8 @@ static bool send_request(struct client *client)
 		}
 		moved = moved || buffer_length(&exchange->to_upstream) != pending;
 	}
-	if (!exchange->sent && exchange->request_body.done && !buffer_length(&exchange->to_upstream)) {
+	if (!exchange->sent && exchange->request_body.done && !buffer_length(&exchange->to_upstream))
 		exchange->sent = true;
-		exchange->wait_deadline = client->worker->now + operation_timeout(exchange);
-	}
 	return true;
 }
 
@@ -276,24 +227,26 @@ static int64_t body_deadline(const struct client *client)
 	return whole < pause ? whole : pause;
 }
 
-static void set_deadline(struct client *client)
+static bool is_waiting(const struct exchange *exchange)
 {
-	struct exchange *exchange = &client->exchange;
-	const struct gateway *gateway = client->worker->gateway;
-	int64_t now = client->worker->now, deadline;
+	return exchange->waiting.lane || (exchange->upstream && exchange->upstream->connecting);
+}
 
-	if (exchange->queued || !exchange->upstream || exchange->upstream->connecting)
-		deadline =
-			exchange->upstream || exchange->queued ? exchange->wait_deadline : now + gateway->write_timeout;
-	else if (client->out.data && buffer_length(&client->out))
-		deadline = now + gateway->write_timeout;
-	else if (!exchange->request_body.done)
-		deadline = body_deadline(client);
-	else if (!exchange->answer_known)
-		deadline = exchange->sent ? exchange->wait_deadline : now + operation_timeout(exchange);
-	else
-		deadline = now + operation_timeout(exchange);
-	timer_set(&client->worker->timers, &client->timer, deadline);
+static int64_t next_deadline(const struct client *client)
+{
+	const struct exchange *exchange = &client->exchange;
+	int64_t patience = client->worker->now + client->worker->gateway->write_timeout;
+
+	if (is_waiting(exchange))
+		return exchange->deadline && exchange->deadline < exchange->wait_deadline ? exchange->deadline
+											  : exchange->wait_deadline;
+	if (!exchange->upstream || (client->out.data && buffer_length(&client->out)))
+		return patience;
+	if (!exchange->request_body.done)
+		return body_deadline(client);
+	if (!exchange->answer_known)
+		return forward_answer_deadline(client);
+	return client->worker->now + forward_timeout(exchange);
 }
 
 /* Connection, request, answer: each as far as it goes. */
@@ -301,7 +254,7 @@ static bool advance(struct client *client)
 {
 	struct exchange *exchange = &client->exchange;
 
-	if (!exchange->upstream && !exchange->queued && !exchange->answer_known && !acquire(client))
+	if (!exchange->upstream && !exchange->waiting.lane && !exchange->answer_known && !forward_acquire(client))
 		return false;
 	if (exchange->upstream && !exchange->upstream->connecting) {
 		if (!send_request(client) || !forward_read_head(client))
@@ -321,7 +274,7 @@ bool forward_step(struct client *client)
 		client_answer_sent(client);
 		return true;
 	}
-	set_deadline(client);
+	timer_set(&client->worker->timers, &client->timer, next_deadline(client));
 	return false;
 }
 
@@ -329,17 +282,19 @@ void forward_expired(struct client *client)
 {
 	struct exchange *exchange = &client->exchange;
 
-	if (exchange->queued)
-		forward_fail(
-			client, 503, "unavailable", "the service has more requests than it can take; nothing was done");
-	else if (exchange->upstream && exchange->upstream->connecting) {
-		upstream_failed(client);
+	if (exchange->waiting.lane) {
+		count(&forward_pool(client)->counters->refused, 1);
+		forward_crowded(client);
+	} else if (exchange->upstream && exchange->upstream->connecting) {
 		forward_unconnected(client);
-	} else if (client->out.data && buffer_length(&client->out))
+	} else if (client->out.data && buffer_length(&client->out)) {
 		client_close(client);
-	else if (!exchange->request_body.done && !exchange->answer_known) {
+	} else if (!exchange->request_body.done && !exchange->answer_known) {
 		exchange->refused = true;
 		forward_fail(client, 408, "request-timeout", "the body of the request did not arrive in time");
-	} else
-		forward_fail(client, 504, "gateway-timeout", "the service did not answer in time");
+	} else if (!exchange->answer_known) {
+		forward_overdue(client);
+	} else {
+		forward_fault(client, FAILURE_CUT, "the service stopped in the middle of its answer");
+	}
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 #include "answer.h"
 #include "forward_parts.h"
-#include "upstream.h"
 
 /* How the body goes on to the client: as long as it says, else in chunks, or until the connection (HTTP/1.0) or the
  * stream (HTTP/2) ends. */
@@ -53,16 +52,17 @@ static bool take_answer_head(struct client *client, size_t length)
 	exchange->from_upstream.start += length;
 	exchange->scanned = 0;
 	if (http1_parse_answer(data, length, exchange->head_request, &head) || head.status == 101)
-		return forward_fail(client, 502, "bad-gateway", "the answer of the service is malformed");
+		return forward_fault(client, FAILURE_GARBAGE, "the answer of the service is malformed");
 	if (head.status < 200)
 		return true;
 	if (client->worker->draining || !exchange->request_body.done)
 		exchange->keep_alive = false;
 	framing = answer_framing(client, &head);
 	if (!put_answer(client, &head, framing))
-		return forward_fail(client, 502, "bad-gateway", "the head of the service's answer is too large");
+		return forward_fault(client, FAILURE_GARBAGE, "the head of the service's answer is too large");
 	exchange->status = head.status;
 	exchange->answer_known = true;
+	upstream_answered(client);
 	exchange->upstream_reusable = head.keep_alive && head.body != BODY_UNTIL_CLOSE;
 	exchange->answer_body = body_start(&head, framing, UINT64_MAX);
 	return true;
@@ -82,7 +82,7 @@ bool forward_read_head(struct client *client)
 			continue;
 		}
 		if (end < 0 || (from->data && !buffer_room(from)))
-			return forward_fail(client, 502, "bad-gateway", "the answer of the service is malformed");
+			return forward_fault(client, FAILURE_GARBAGE, "the answer of the service is malformed");
 		if (!exchange->upstream->stream.readable)
 			return true;
 		buffer_need(&client->worker->buffers, from);
@@ -114,7 +114,7 @@ static bool take_answer_body(struct client *client, bool *moved)
 	switch (body_move(&exchange->answer_body, from, &client->out)) {
 	case BODY_MALFORMED:
 	case BODY_TOO_LARGE:
-		return forward_fail(client, 502, "bad-gateway", "a malformed chunk");
+		return forward_fault(client, FAILURE_CUT, "a malformed chunk");
 	case BODY_MOVED:
 	case BODY_COMPLETE:
 		*moved = true;
@@ -135,9 +135,9 @@ static bool take_answer_body(struct client *client, bool *moved)
 	case STREAM_CLOSED:
 		if (!buffer_length(from) && body_ends_at_close(&exchange->answer_body, &client->out))
 			break;
-		return buffer_length(from) ? true : forward_fail(client, 502, "bad-gateway", "the service broke off");
+		return buffer_length(from) ? true : forward_fault(client, FAILURE_CUT, "the service broke off");
 	case STREAM_FAILED:
-		return forward_fail(client, 502, "bad-gateway", "the service broke off");
+		return forward_fault(client, FAILURE_CUT, "the service broke off");
 	}
 	return true;
 }

@@ -105,7 +105,7 @@ static int serve(void)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by the threads: only this one waits for them */
 	raise_descriptor_limit();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	upkeep_look(gateway.rules, true);
+	upkeep_prepare(gateway.rules);
 	if (!port_is_free(&gateway.listen, "PORTICO_LISTEN") ||
 		(gateway.tls_listen.length && !port_is_free(&gateway.tls_listen, "PORTICO_TLS_LISTEN")) ||
 		!start_workers() || !upkeep_start(&gateway))

@@ -9,6 +9,7 @@
 #include "jwks.h"
 #include "metrics.h"
 #include "rules.h"
+#include "upstream_counters.h"
 
 static struct worker *const *all_workers;
 static unsigned worker_total;
@@ -24,16 +25,7 @@ static void answer_livez(struct client *client)
 	answer_page(client, 200, "application/json", strdup("{\"status\":\"alive\"}"));
 }
 
-static bool service_reachable(const struct upstream_service *service)
-{
-	for (size_t i = 0; i < service->replica_count; i++) {
-		if (atomic_load_explicit(&service->replicas[i].reachable, memory_order_relaxed))
-			return true;
-	}
-	return false;
-}
-
-/* Ready: every service has a replica that accepts connections, the keys are loaded, and no end is in sight. */
+/* Ready: every service has a replica that takes requests, the keys are loaded, and no end is in sight. */
 static void answer_readyz(struct client *client)
 {
 	struct gateway *gateway = client->worker->gateway;
@@ -43,10 +35,10 @@ static void answer_readyz(struct client *client)
 	char *text;
 
 	for (size_t i = 0; i < rules->service_count; i++) {
-		bool reachable = service_reachable(&rules->services[i]);
+		bool service = service_ready(&rules->services[i]);
 
-		ready = ready && reachable;
-		json_object_set_new(services, rules->services[i].name, json_boolean(reachable));
+		ready = ready && service;
+		json_object_set_new(services, rules->services[i].name, json_boolean(service));
 	}
 	rules_release(rules);
 	document = json_pack("{s:s s:b s:b s:o}", "status", ready ? "ready" : "not ready", "keys", keys, "draining",
@@ -107,20 +99,25 @@ static double sum_of(size_t offset)
 	return (double)sum;
 }
 
+static void write_upstreams(metrics_writer *write, void *out)
+{
+	struct rules *rules = gateway_hold_rules(all_workers[0]->gateway, NULL);
+
+	counters_write(rules, write, out);
+	rules_release(rules);
+}
+
 static void write_gauges(metrics_writer *write, void *out)
 {
 #define COUNTER(member) sum_of(offsetof(struct worker_counters, member))
 	write(out, "portico_gateway_clients", "Connections of clients.", "", COUNTER(clients));
 	write(out, "portico_gateway_refused_clients_total", "Connections over the limit.", "",
 		COUNTER(refused_clients));
-	write(out, "portico_gateway_upstream_connections", "Connections to services.", "",
-		COUNTER(upstream_connections));
-	write(out, "portico_gateway_upstream_waiting", "Requests that wait for one.", "", COUNTER(upstream_waiting));
-	write(out, "portico_gateway_upstream_retries_total", "Requests sent again.", "", COUNTER(upstream_retries));
 	write(out, "portico_gateway_tokens_total", "Tokens checked, by where they were found good.", "found=\"cache\"",
 		COUNTER(token_hits));
 	write(out, "portico_gateway_tokens_total", NULL, "found=\"signature\"", COUNTER(token_misses));
 #undef COUNTER
+	write_upstreams(write, out);
 }
 
 void pages_start(struct worker *const *workers, unsigned total)

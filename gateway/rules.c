@@ -20,21 +20,6 @@ __attribute__((format(printf, 2, 3))) static bool wrong(char **ret_error, const 
 	return false;
 }
 
-/* host:port, also written as http://host:port */
-static bool add_replica(struct upstream_service *service, const char *text)
-{
-	struct replica *replica = &service->replicas[service->replica_count];
-
-	if (strncmp(text, "http://", 7) == 0)
-		text += 7;
-	if (service->replica_count == MAX_REPLICAS ||
-		!endpoint_split(text, replica->host, sizeof(replica->host), replica->port))
-		return false;
-	pthread_mutex_init(&replica->lock, NULL);
-	service->replica_count++;
-	return true;
-}
-
 /* name=address|address */
 static bool add_service(struct rules *rules, char *text, char **ret_error)
 {
@@ -45,13 +30,13 @@ static bool add_service(struct rules *rules, char *text, char **ret_error)
 		addresses == text)
 		return wrong(ret_error, "PORTICO_UPSTREAMS: \"%s\" is not name=host:port", text);
 	*addresses++ = '\0';
-	strcpy(service->name, text);
+	service_init(service, text);
 	for (char *address = strtok_r(addresses, "|", &rest); address; address = strtok_r(NULL, "|", &rest)) {
-		if (!add_replica(service, address))
+		if (!service_add_name(service, address))
 			return wrong(
 				ret_error, "PORTICO_UPSTREAMS: \"%s\" of %s is not host:port", address, service->name);
 	}
-	if (!service->replica_count)
+	if (!service->name_count)
 		return wrong(ret_error, "PORTICO_UPSTREAMS: %s has no address", service->name);
 	rules->service_count++;
 	return true;
@@ -126,6 +111,8 @@ void rules_release(struct rules *rules)
 	routes_free(rules->routes);
 	quota_plan_free(rules->plan);
 	certificates_free(rules->certificates);
+	for (size_t i = 0; i < MAX_WORKERS; i++)
+		free(rules->counters[i]);
 	free(rules);
 }
 
@@ -138,7 +125,7 @@ bool gateway_reload(struct gateway *gateway)
 		log_error("the reload is refused, all stays as it was", "{s:s}", "reason", error);
 		return false;
 	}
-	upkeep_look(rules, true);
+	upkeep_prepare(rules);
 	pthread_mutex_lock(&gateway->rules_lock);
 	old = gateway->rules;
 	gateway->rules = rules;

@@ -2,34 +2,24 @@
  * once it is made, but for what is known of each replica; whoever uses it holds a reference, so the old set lives until
  * its last request is answered. */
 #pragma once
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include "gateway.h"
+#include "replica.h"
 #include "quota_plan.h"
 #include "route.h"
 #include "tls.h"
 
-enum { MAX_SERVICES = 64, MAX_REPLICAS = 8 };
+enum { MAX_SERVICES = 64 };
 
-/* One address of an upstream service. upkeep.c keeps endpoint and reachable up to date. */
-struct replica {
-	char host[256], port[6];
-	pthread_mutex_t lock; /* of endpoint; taken to open a connection, not per request */
-	struct endpoint endpoint;
-	atomic_bool reachable;
-};
-
-struct upstream_service {
-	char name[64];
-	size_t replica_count;
-	struct replica replicas[MAX_REPLICAS];
-};
+struct service_counters;
 
 struct rules {
 	atomic_uint references;
 	size_t service_count;
 	struct upstream_service services[MAX_SERVICES];
+	atomic_uint counter_sets;
+	struct service_counters *_Atomic counters[MAX_WORKERS]; /* upstream_counters.c */
 	struct routes *routes;
 	struct quota_plan *plan;
 	struct certificates *certificates; /* NULL without TLS */

@@ -1,14 +1,13 @@
-/* Pools of one worker. A replica whose connection failed is asked last for a second; the least busy of the others is
- * asked first. */
-#include "upstream.h"
+/* Pools of one worker: making connections, giving them out, keeping them. upstream_choice.c says to which replica. */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "client.h"
 #include "forward.h"
+#include "upstream_parts.h"
 
-enum { DOWN_MS = 1000, IDLE_MS = 10000 };
+enum { IDLE_MS = 10000 };
 
 static void upstream_ready(struct stream *stream);
 
@@ -17,7 +16,7 @@ static void destroy(struct upstream_connection *connection)
 	struct worker *worker = connection->pool->worker;
 
 	connection->pool->open--;
-	count(&worker->counters.upstream_connections, -1);
+	count(&upstream_counters(connection->pool, connection->replica)->connections, -1);
 	timer_clear(&worker->timers, &connection->timer);
 	stream_close(&connection->stream);
 	worker_bury(worker, &connection->stream);
@@ -33,6 +32,12 @@ static void drop_idle(struct upstream_connection *connection)
 	destroy(connection);
 }
 
+void upstream_drop_idle(struct upstream_replica *replica)
+{
+	while (replica->idle)
+		drop_idle(replica->idle);
+}
+
 static void idle_expired(struct timer *timer)
 {
 	struct upstream_connection *connection =
@@ -42,60 +47,42 @@ static void idle_expired(struct timer *timer)
 		drop_idle(connection);
 }
 
-/* Of the replicas that are not down the least busy one; when all are down the one that was so first. */
-static unsigned choose_replica(const struct upstream_pool *pool)
-{
-	int64_t now = pool->worker->now;
-	unsigned best = 0;
-
-	for (unsigned i = 1; i < pool->service->replica_count; i++) {
-		const struct upstream_replica *one = &pool->replicas[i], *other = &pool->replicas[best];
-		bool one_down = one->down_until > now, other_down = other->down_until > now;
-
-		if (one_down != other_down ? other_down
-			: one_down	   ? one->down_until < other->down_until
-					   : one->outstanding < other->outstanding)
-			best = i;
-	}
-	return best;
-}
+/* ---- Connections ---- */
 
 static void give(struct upstream_connection *connection, struct client *client)
 {
+	struct upstream_pool *pool = connection->pool;
+	struct upstream_replica *replica = &pool->replicas[connection->replica];
+	struct exchange *exchange = &client->exchange;
+
 	connection->user = client;
-	connection->pool->replicas[connection->replica].outstanding++;
-	client->exchange.upstream = connection;
+	connection->trial = !breaker_is_closed(&replica->breaker);
+	replica->breaker.trying = connection->trial;
+	replica->outstanding++;
+	if (!exchange->retries)
+		upstream_earn_retry(pool);
+	exchange->upstream = connection;
+	exchange->replica = replica->address;
+	exchange->given_us = pool->worker->now_us;
+	exchange->wait_deadline = pool->worker->now + pool->worker->gateway->connect_timeout;
+	exchange->stamped = false;
 }
 
-/* A socket that is connecting, or -1. */
-static int open_socket(struct replica *replica)
+/* A new connection, which need not be made yet; NULL when it cannot be made, or errno says that we have no descriptor.
+ */
+static struct upstream_connection *connect_to(struct upstream_pool *pool, unsigned replica)
 {
-	struct endpoint endpoint;
-	int fd, on = 1;
-
-	pthread_mutex_lock(&replica->lock);
-	endpoint = replica->endpoint;
-	pthread_mutex_unlock(&replica->lock);
-	if (!endpoint.length)
-		return -1;
-	fd = socket(endpoint.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (const struct sockaddr *)&endpoint.address, endpoint.length) == 0 || errno == EINPROGRESS)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static bool connect_to(struct upstream_pool *pool, unsigned replica, struct client *client)
-{
+	const struct endpoint *endpoint = &pool->replicas[replica].endpoint;
 	struct upstream_connection *connection;
-	int fd = open_socket(&pool->service->replicas[replica]);
+	int on = 1, fd = socket(endpoint->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (fd < 0) {
-		pool->replicas[replica].down_until = pool->worker->now + DOWN_MS;
-		return false;
+	if (fd < 0)
+		return NULL;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(fd, (const struct sockaddr *)&endpoint->address, endpoint->length) != 0 && errno != EINPROGRESS) {
+		close(fd);
+		errno = ECONNREFUSED;
+		return NULL;
 	}
 	connection = calloc(1, sizeof(*connection));
 	if (!connection)
@@ -103,21 +90,39 @@ static bool connect_to(struct upstream_pool *pool, unsigned replica, struct clie
 	*connection = (struct upstream_connection){ .stream = { .fd = fd, .ready = upstream_ready },
 		.pool = pool,
 		.replica = replica,
+		.generation = pool->replicas[replica].generation,
 		.connecting = true,
 		.timer.expired = idle_expired };
 	pool->open++;
-	count(&pool->worker->counters.upstream_connections, 1);
-	if (!stream_watch(&connection->stream, pool->worker->epoll)) {
-		destroy(connection);
-		return false;
+	count(&upstream_counters(pool, replica)->connections, 1);
+	if (stream_watch(&connection->stream, pool->worker->epoll))
+		return connection;
+	destroy(connection);
+	errno = EMFILE;
+	return NULL;
+}
+
+static struct upstream_connection *take_idle(struct upstream_replica *replica)
+{
+	struct upstream_connection *connection = replica->idle;
+
+	if (connection)
+		replica->idle = connection->next_idle;
+	return connection;
+}
+
+static bool has_idle(const struct upstream_pool *pool)
+{
+	for (unsigned i = 0; i < pool->service->places; i++) {
+		if (pool->replicas[i].idle)
+			return true;
 	}
-	give(connection, client);
-	return true;
+	return false;
 }
 
 static bool drop_any_idle(struct upstream_pool *pool)
 {
-	for (unsigned i = 0; i < pool->service->replica_count; i++) {
+	for (unsigned i = 0; i < pool->service->places; i++) {
 		if (pool->replicas[i].idle) {
 			drop_idle(pool->replicas[i].idle);
 			return true;
@@ -126,68 +131,70 @@ static bool drop_any_idle(struct upstream_pool *pool)
 	return false;
 }
 
-static void enqueue(struct upstream_pool *pool, struct client *client)
+/* ---- Asking for one ---- */
+
+static enum upstream_result enqueue(struct upstream_pool *pool, struct client *client)
 {
-	client->exchange.queued = true;
-	client->exchange.queue_next = NULL;
-	*pool->queue_end = client;
-	pool->queue_end = &client->exchange.queue_next;
-	pool->waiting++;
-	count(&pool->worker->counters.upstream_waiting, 1);
+	const struct principal *principal = client->exchange.principal;
+	uint64_t caller =
+		principal->caller.kind == CALLER_ANONYMOUS ? client->address_key : principal->keys[PER_SUBJECT];
+
+	if (!fair_queue_enter(&pool->queue, &client->exchange.waiting, caller)) {
+		count(&pool->counters->refused, 1);
+		return UPSTREAM_FULL;
+	}
+	client->exchange.wait_deadline = pool->worker->now + pool->worker->gateway->queue_wait;
+	count(&pool->counters->waiting, 1);
+	return UPSTREAM_QUEUED;
 }
 
 void upstream_leave_queue(struct upstream_pool *pool, struct client *client)
 {
-	struct client **at = &pool->queue;
-
-	while (*at != client)
-		at = &(*at)->exchange.queue_next;
-	*at = client->exchange.queue_next;
-	if (pool->queue_end == &client->exchange.queue_next)
-		pool->queue_end = at;
-	client->exchange.queued = false;
-	pool->waiting--;
-	count(&pool->worker->counters.upstream_waiting, -1);
+	fair_queue_leave(&pool->queue, &client->exchange.waiting);
+	count(&pool->counters->waiting, -1);
 }
 
-enum upstream_result upstream_acquire(struct upstream_pool *pool, struct client *client, bool fresh)
+/* A connection that was used before may have been closed by now: not for a request that failed on such a one. */
+enum upstream_result upstream_acquire(struct upstream_pool *pool, struct client *client)
 {
-	const struct gateway *gateway = pool->worker->gateway;
+	struct exchange *exchange = &client->exchange;
+	unsigned replica;
 
-	for (size_t tries = 0; tries < pool->service->replica_count; tries++) {
-		unsigned replica = choose_replica(pool);
-		struct upstream_connection *idle = pool->replicas[replica].idle;
+	while ((replica = upstream_choose(pool, exchange)) != NO_REPLICA) {
+		bool fresh = exchange->failed & 1u << replica;
+		struct upstream_connection *connection = fresh ? NULL : take_idle(&pool->replicas[replica]);
 
-		if (idle && !fresh) {
-			pool->replicas[replica].idle = idle->next_idle;
-			give(idle, client);
+		if (!connection && pool->open >= pool->worker->gateway->upstream_connections && !drop_any_idle(pool))
+			return enqueue(pool, client);
+		if (!connection)
+			connection = connect_to(pool, replica);
+		if (connection) {
+			give(connection, client);
 			return UPSTREAM_GIVEN;
 		}
-		if (pool->open >= gateway->upstream_connections && !drop_any_idle(pool)) {
-			if (pool->waiting >= gateway->upstream_queue)
-				return UPSTREAM_FULL;
-			enqueue(pool, client);
-			return UPSTREAM_QUEUED;
-		}
-		if (connect_to(pool, replica, client))
-			return UPSTREAM_GIVEN;
+		if (errno != ECONNREFUSED)
+			break;
+		exchange->unconnected |= 1u << replica;
+		count(&upstream_counters(pool, replica)->failures[FAILURE_CONNECT], 1);
+		upstream_note(pool, replica, true);
 	}
 	return UPSTREAM_DOWN;
 }
 
-/* Whoever waits longest is next: with this connection, or with the place that one has left. */
-static bool serve_queue(struct upstream_pool *pool, struct upstream_connection *connection)
+/* As long as there is a place: whoever's turn it is. */
+static void serve_queue(struct upstream_pool *pool)
 {
-	struct client *next = pool->queue;
+	while (pool->queue.length && (pool->open < pool->worker->gateway->upstream_connections || has_idle(pool))) {
+		struct waiter *waiter = fair_queue_next(&pool->queue);
+		struct client *client = (struct client *)((char *)waiter - offsetof(struct client, exchange.waiting));
 
-	if (!next)
-		return false;
-	upstream_leave_queue(pool, next);
-	if (connection)
-		give(connection, next);
-	worker_schedule(pool->worker, next);
-	return true;
+		count(&pool->counters->waiting, -1);
+		upstream_acquire(pool, client); /* when that fails the client finds out for itself */
+		worker_schedule(pool->worker, client);
+	}
 }
+
+/* ---- Giving it back ---- */
 
 static void put_back(struct upstream_connection *connection)
 {
@@ -198,30 +205,33 @@ static void put_back(struct upstream_connection *connection)
 	timer_set(&connection->pool->worker->timers, &connection->timer, connection->pool->worker->now + IDLE_MS);
 }
 
+static bool is_worth_keeping(const struct upstream_connection *connection)
+{
+	const struct upstream_pool *pool = connection->pool;
+	const struct replica *replica = &pool->service->replicas[connection->replica];
+
+	return !connection->stream.hung_up && !connection->stream.readable && connection->stream.writable &&
+	       !pool->worker->draining && replica_state(replica) == REPLICA_READY &&
+	       connection->generation == pool->replicas[connection->replica].generation;
+}
+
 void upstream_release(struct client *client, bool reusable)
 {
 	struct upstream_connection *connection = client->exchange.upstream;
 	struct upstream_pool *pool = connection->pool;
+	struct upstream_replica *replica = &pool->replicas[connection->replica];
 
 	client->exchange.upstream = NULL;
 	connection->user = NULL;
 	connection->used = true;
-	pool->replicas[connection->replica].outstanding--;
-	if (!reusable || connection->stream.hung_up || connection->stream.readable || !connection->stream.writable ||
-		pool->worker->draining) {
-		destroy(connection);
-		serve_queue(pool, NULL);
-	} else if (!serve_queue(pool, connection)) {
+	replica->outstanding--;
+	if (connection->trial)
+		replica->breaker.trying = false; /* given up: the next one tries */
+	if (reusable && is_worth_keeping(connection))
 		put_back(connection);
-	}
-}
-
-void upstream_failed(struct client *client)
-{
-	struct upstream_connection *connection = client->exchange.upstream;
-
-	connection->pool->replicas[connection->replica].down_until = connection->pool->worker->now + DOWN_MS;
-	upstream_release(client, false);
+	else
+		destroy(connection);
+	serve_queue(pool);
 }
 
 static bool connected(struct upstream_connection *connection)
@@ -247,7 +257,6 @@ static void upstream_ready(struct stream *stream)
 	}
 	if (connection->connecting) {
 		if (!connected(connection)) {
-			upstream_failed(user);
 			forward_unconnected(user);
 			client_run(user);
 			return;
@@ -255,7 +264,6 @@ static void upstream_ready(struct stream *stream)
 		if (!stream->writable)
 			return;
 		connection->connecting = false;
-		connection->pool->replicas[connection->replica].down_until = 0;
 		stream->readable = false; /* nothing can have come before the request; a new edge will tell */
 	}
 	client_run(user);
@@ -264,13 +272,16 @@ static void upstream_ready(struct stream *stream)
 struct upstream_pool *upstream_pools_new(struct worker *worker, struct rules *rules)
 {
 	struct upstream_pool *pools = calloc(rules->service_count, sizeof(*pools));
+	struct service_counters *counters = counters_new(rules);
 
 	if (!pools)
 		abort();
 	for (size_t i = 0; i < rules->service_count; i++) {
 		pools[i].worker = worker;
 		pools[i].service = &rules->services[i];
-		pools[i].queue_end = &pools[i].queue;
+		pools[i].counters = &counters[i];
+		upstream_fill_credit(&pools[i]);
+		fair_queue_init(&pools[i].queue, worker->gateway->upstream_queue);
 	}
 	return pools;
 }

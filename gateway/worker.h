@@ -20,8 +20,7 @@ struct rules_view {
 };
 
 struct worker_counters { /* written by the worker, read by /metrics */
-	atomic_long clients, refused_clients, upstream_connections, upstream_waiting, upstream_retries, token_hits,
-		token_misses;
+	atomic_long clients, refused_clients, token_hits, token_misses;
 };
 
 struct worker {

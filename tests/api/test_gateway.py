@@ -32,7 +32,9 @@ def gateway(bench):
     bench.upstream.script = None
     bench.upstream.seen.clear()
     yield bench.running
-    bench.upstream.script = None
+    if bench.upstream.script:
+        bench.upstream.script = None
+        bench.running.recover()
 
 
 @pytest.fixture
@@ -58,6 +60,7 @@ def test_what_the_service_receives(gateway, upstream, bench, token):
     fields = {name.lower(): value for name, value in seen["headers"]}
     assert len(fields) == len(seen["headers"]), "a field stands twice"
     caller, signature = fields.pop("portico-caller"), fields.pop("portico-signature")
+    assert 9000 < int(fields.pop("portico-deadline")) <= 10000
     assert fields == {"host": "gateway.example", "accept-language": "it", "x-request-id": "abc-1", "x-forwarded-for": "127.0.0.1",
                       "x-forwarded-proto": "http", "tracestate": "a=b",
                       "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}

@@ -3,6 +3,7 @@ test signs with, requests byte by byte. Bench() starts all of it; bench.gateway(
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -75,11 +76,15 @@ class Keys:
 
 
 class Upstream(ThreadingHTTPServer):
-    """Echoes each request as JSON, and keeps it in .seen; .script(connection, request) answers instead when it is set."""
+    """Echoes each request as JSON, and keeps it in .seen; .script(connection, request) answers instead when it is set. .ready is the
+    status of /readyz, which is answered and not kept. hang() and go_on() are SIGSTOP and SIGCONT of a process: the
+    kernel takes connections, nobody serves them. close() is its end."""
     daemon_threads, request_queue_size = True, 256
 
     def __init__(self, keys, port=0):
-        self.keys, self.seen, self.script, self.connections = keys, [], None, 0
+        self.keys, self.seen, self.script, self.connections, self.ready = keys, [], None, 0, 200
+        self.going, self.open = threading.Event(), set()
+        self.going.set()
         super().__init__(("127.0.0.1", port), UpstreamConnection)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -87,14 +92,38 @@ class Upstream(ThreadingHTTPServer):
     def handle_error(self, request, client_address):
         pass
 
+    def process_request(self, request, client_address):
+        self.going.wait()
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def hang(self):
+        self.going.clear()
+
+    def go_on(self):
+        self.going.set()
+
+    def close(self):
+        """As kill -9 does it: the port is closed, and so are all connections."""
+        self.go_on()
+        self.shutdown()
+        self.server_close()
+        for connection in list(self.open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
 
 class UpstreamConnection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def setup(self):
-        super().setup()
-        self.server.connections += 1
+    counted = False         # among the connections that carried a request
 
     def read_body(self):
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
@@ -107,6 +136,9 @@ class UpstreamConnection(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def answer(self):
+        self.server.going.wait()
+        if self.path == "/readyz":
+            return self.send(self.server.ready, b"")
         body = None
         if self.server.script is None or self.path.endswith("jwks.json") or not getattr(self.server.script, "unread", False):
             body = self.read_body()
@@ -114,6 +146,8 @@ class UpstreamConnection(BaseHTTPRequestHandler):
         if self.path == "/jwks.json":
             return self.send(200, json.dumps(self.server.keys.jwks()).encode())
         self.server.seen.append(seen)
+        self.server.connections += not self.counted
+        self.counted = True
         if self.server.script:
             return self.server.script(self, seen)
         return self.send(200, json.dumps({"path": self.path, "headers": seen["headers"], "length": len(body)}).encode())
@@ -247,6 +281,22 @@ class Gateway:
         head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
         with self.wire(timeout) as wire:
             return wire.send(head).send(body).answer(head=method == "HEAD")
+
+    def recover(self):
+        """Until no worker holds it against the upstream what a test has made it do. A connection falls to any worker."""
+        good, end = 0, time.monotonic() + 40
+        while good < 12:
+            assert time.monotonic() < end, "the upstream is not asked again"
+            good = good + 1 if self.ask("GET", "/echo/v1/open").status == 200 else 0
+
+    def metric(self, name, **labels):
+        """The sum of the lines of /metrics with that name and these labels."""
+        total = 0.0
+        for line in self.ask("GET", "/metrics").body.decode().splitlines():
+            found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
+            if found and found[1] == name and labels.items() <= dict(re.findall(r'(\w+)="([^"]*)"', found[2] or "")).items():
+                total += float(found[3])
+        return total
 
     def requests_logged(self):
         """The lines of the access log so far."""
