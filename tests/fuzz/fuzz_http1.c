@@ -1,6 +1,7 @@
 /* Any bytes as a request and as an answer, with the body that the head announces. Whatever they are: reading ends, it
  * is the same for every division into pieces, a head that was taken holds to the rules that forwarding relies on, and
  * what is passed on of it is read again as exactly that. */
+#include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,10 @@ static void check_path(const char *target)
 		return;
 	must(strlen(decoded) == length && decoded[0] == '/');
 	must(!strstr(decoded, "//") && !strstr(decoded, "/../") && !strstr(decoded, "/./"));
+	must(!strstr(decoded, "/;") && !strstr(decoded, "/..;") && !strstr(decoded, "/.;"));
+	for (const char *escape = query ? strchr(query, '%') : NULL; escape; escape = strchr(escape + 3, '%'))
+		must(isxdigit((unsigned char)escape[1]) && isxdigit((unsigned char)escape[2]) &&
+			memcmp(escape, "%00", 3) != 0);
 }
 
 /* Content that went into chunks comes out of them unchanged. */
