@@ -1,6 +1,7 @@
 /* Owns the counters of the process, in fixed tables that threads fill without a lock. Never drops a count silently:
  * what does not fit the table goes to the operation "other". */
 #include "metrics.h"
+#include <math.h>
 #include <pthread.h>
 #include <search.h>
 #include <stdarg.h>
@@ -117,14 +118,25 @@ void metrics_add_source(metrics_source *source)
 		sources[place] = source;
 }
 
+static bool ends_in(const char *name, const char *end)
+{
+	size_t length = strlen(name), of_end = strlen(end);
+
+	return length > of_end && strcmp(name + length - of_end, end) == 0;
+}
+
+/* Whole numbers in full: a counter that grows past a million has to go on growing by one. */
 static void write_value(void *out, const char *name, const char *help, const char *labels, double value)
 {
-	size_t length = strlen(name);
-	bool counts = length > 6 && strcmp(name + length - 6, "_total") == 0;
+	bool histogram = ends_in(name, "_bucket"), whole = value >= 0 && value < 1e15 && value == floor(value);
+	int family = (int)(strlen(name) - (histogram ? strlen("_bucket") : 0));
 
 	if (help)
-		fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, counts ? "counter" : "gauge");
-	fprintf(out, "%s%s%s%s %.6g\n", name, *labels ? "{" : "", labels, *labels ? "}" : "", value);
+		fprintf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", family, name, help, family, name,
+			histogram		  ? "histogram"
+			: ends_in(name, "_total") ? "counter"
+						  : "gauge");
+	fprintf(out, "%s%s%s%s %.*g\n", name, *labels ? "{" : "", labels, *labels ? "}" : "", whole ? 15 : 6, value);
 }
 
 static unsigned long sum_of(const struct series *one, size_t buckets)

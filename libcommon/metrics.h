@@ -12,7 +12,8 @@ const char *metrics_operation(const char *name);
 void metrics_count(const char *name, const char *label, const char *value);
 
 /* Values that are looked up at scrape time: a source is called with a writer for each /metrics. A name that ends in
- * _total is a counter, any other a gauge; help goes with the first of several lines of one name, NULL with the others.
+ * _total is a counter, _bucket of a histogram, any other a gauge; help goes with the first of several lines of one
+ * name, NULL with the others.
  */
 typedef void metrics_writer(void *out, const char *name, const char *help, const char *labels, double value);
 typedef void metrics_source(metrics_writer *write, void *out);

@@ -6,7 +6,9 @@ static void a_source(metrics_writer *write, void *out)
 {
 	write(out, "unit_waiting", "What waits.", "kind=\"a\"", 3);
 	write(out, "unit_waiting", NULL, "kind=\"b\"", 4);
-	write(out, "unit_seen_total", "What was seen.", "", 5);
+	write(out, "unit_seen_total", "What was seen.", "", 12345678);
+	write(out, "unit_seconds_bucket", "What it took.", "le=\"+Inf\"", 2);
+	write(out, "unit_seconds_sum", NULL, "", 0.5);
 }
 
 /* The name a line is about: that of the histogram for its buckets, sum and count. */
@@ -49,7 +51,7 @@ static void lines_of_a_metric_stand_together(void **state)
 		assert_true(count < COUNT(seen));
 		strcpy(seen[count++], name);
 	}
-	assert_int_equal(count, 7);
+	assert_int_equal(count, 8);
 	assert_non_null(strstr(page, "portico_requests_total{operation=\"one\",status=\"200\"} 2\n"));
 	assert_non_null(
 		strstr(page, "portico_request_seconds_bucket{operation=\"one\",status=\"200\",le=\"0.0025\"} 1\n"));
@@ -59,7 +61,9 @@ static void lines_of_a_metric_stand_together(void **state)
 	assert_non_null(strstr(page, "# TYPE unit_things_total counter\nunit_things_total{kind=\"x\"} 2\n"));
 	assert_non_null(
 		strstr(page, "# TYPE unit_waiting gauge\nunit_waiting{kind=\"a\"} 3\nunit_waiting{kind=\"b\"} 4\n"));
-	assert_non_null(strstr(page, "# TYPE unit_seen_total counter\nunit_seen_total 5\n"));
+	assert_non_null(strstr(page, "# TYPE unit_seen_total counter\nunit_seen_total 12345678\n"));
+	assert_non_null(strstr(page, "# TYPE unit_seconds histogram\nunit_seconds_bucket{le=\"+Inf\"} 2\n"
+				     "unit_seconds_sum 0.5\n"));
 	free(page);
 }
 
