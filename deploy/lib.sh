@@ -6,7 +6,7 @@ services=(identity dossier payments notifications booking protocol)
 programs=(mailbox appio pagopa "${services[@]}" gateway)       # in the order in which they start
 declare -A offset=(
 	[gateway]=0 [identity]=21 [dossier]=22 [payments]=23 [notifications]=24 [booking]=25 [protocol]=26
-	[pagopa]=101 [appio]=102 [mailbox]=103 [smtp]=104 [postgres]=110 [redis]=111
+	[https]=363 [pagopa]=101 [appio]=102 [mailbox]=103 [smtp]=104 [postgres]=110 [redis]=111
 )
 
 die() {
@@ -46,7 +46,7 @@ read_options() {
 	done
 	state=$(realpath -m "${state:-$root/.portico}")
 	base=${base:-$(cat "$state/base" 2>/dev/null || echo 8080)}
-	[[ $base =~ ^[0-9]+$ ]] && ((base >= 1024 && base <= 65400)) || die "--base wants a port between 1024 and 65400"
+	[[ $base =~ ^[0-9]+$ ]] && ((base >= 1024 && base <= 65100)) || die "--base wants a port between 1024 and 65100"
 	bin=$(realpath -m "${bin:-$root/build/$preset/bin}")
 	run=$state/run log=$state/log secrets=$state/secrets
 }

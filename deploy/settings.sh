@@ -12,6 +12,15 @@ make_secrets() {         # once, readable by their owner only
 		printf '{"c_a944": "%s", "c_a662": "%s"}\n' "$(openssl rand -hex 16)" "$(openssl rand -hex 16)" >"$secrets/appio-keys")
 }
 
+# For TLS on this machine: a certificate that nobody has signed. An installation has those of its host names there instead.
+make_certificate() {
+	[ ! -s "$state/certificates/portico.pem" ] || return 0
+	mkdir -p "$state/certificates"
+	(umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 825 -subj /CN=localhost \
+		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout - -out - >"$state/certificates/portico.pem" 2>/dev/null) ||
+		die "openssl could not make $state/certificates/portico.pem"
+}
+
 address() {
 	echo "http://127.0.0.1:$(port "$1")"
 }
@@ -27,6 +36,9 @@ siblings() {             # "identity=http://127.0.0.1:8101,dossier=…"
 every_setting() {        # every_setting NAME
 	cat <<-END
 		PORTICO_LISTEN=127.0.0.1:$(port "$1")
+		PORTICO_TLS_LISTEN=127.0.0.1:$(port https)
+		PORTICO_TLS_CERTIFICATES=$state/certificates
+		PORTICO_HSTS=0
 		PORTICO_CONTRACTS=$root/openapi
 		PORTICO_DATABASE=$(conninfo "$1" "portico_$1")
 		PORTICO_REDIS=127.0.0.1:$(port redis)
