@@ -99,11 +99,15 @@ static double sum_of(size_t offset)
 	return (double)sum;
 }
 
-static void write_upstreams(metrics_writer *write, void *out)
+static void write_rules(metrics_writer *write, void *out)
 {
 	struct rules *rules = gateway_hold_rules(all_workers[0]->gateway, NULL);
 
 	counters_write(rules, write, out);
+	if (rules->certificates)
+		write(out, "portico_gateway_certificates_end_seconds",
+			"When the first of the certificates ends, since 1970.", "",
+			(double)certificates_end(rules->certificates));
 	rules_release(rules);
 }
 
@@ -117,7 +121,7 @@ static void write_gauges(metrics_writer *write, void *out)
 		COUNTER(token_hits));
 	write(out, "portico_gateway_tokens_total", NULL, "found=\"signature\"", COUNTER(token_misses));
 #undef COUNTER
-	write_upstreams(write, out);
+	write_rules(write, out);
 }
 
 void pages_start(struct worker *const *workers, unsigned total)

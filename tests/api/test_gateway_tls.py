@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -166,6 +167,18 @@ def test_certificates_are_reloaded_without_dropping_a_connection(gateway, folder
         with connect(gateway, context, session=session) as resumed:
             assert resumed.session_reused
     gateway.serials["area"] = fresh
+
+
+def test_the_end_of_the_certificates_is_told(bench, folder):
+    port = free_port()
+    write_certificate(folder, "9-soon", "soon.example", days=3)
+    try:
+        with bench.gateway(PORTICO_TLS_LISTEN=f"127.0.0.1:{port}", PORTICO_TLS_CERTIFICATES=str(folder)) as gateway:
+            page = gateway.ask("GET", "/metrics").body.decode()
+            end = float(re.search(r"(?m)^portico_gateway_certificates_end_seconds\S* (\S+)", page)[1])
+            assert 2.9 * 86400 < end - time.time() < 3.1 * 86400
+    finally:
+        (folder / "9-soon.pem").unlink()
 
 
 def test_a_broken_certificate_is_refused_and_the_old_one_stays(gateway, folder):
