@@ -49,6 +49,7 @@ every_setting() {        # every_setting NAME
 		PORTICO_ISSUER=$(address gateway)/identity/v1
 		PORTICO_AUDIENCE=portico
 		PORTICO_JWKS_URL=$(address identity)/identity/v1/jwks.json
+		PORTICO_REVOCATIONS_URL=$(address identity)/identity/v1/revocations
 		PORTICO_SPOOL=$state/spool
 		PORTICO_SMTP_URL=smtp://127.0.0.1:$(port smtp)
 		PORTICO_SMTP_TLS=none

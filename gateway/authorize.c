@@ -5,6 +5,7 @@
 #include <string.h>
 #include "answer.h"
 #include "jwks.h"
+#include "revocations.h"
 
 static void follow_keys(struct worker *worker)
 {
@@ -15,36 +16,69 @@ static void follow_keys(struct worker *worker)
 	token_cache_clear(worker->tokens);
 }
 
+static void follow_revocations(struct worker *worker)
+{
+	if (worker->revoked_generation == revocations_generation())
+		return;
+	revocations_release(worker->revoked);
+	worker->revoked = revocations_hold(&worker->revoked_generation);
+}
+
+/* A caller who was cleared under the current revocations needs no second look. */
+static bool was_revoked(struct worker *worker, struct principal *principal)
+{
+	follow_revocations(worker);
+	if (principal->cleared_generation == worker->revoked_generation)
+		return false;
+	if (worker->revoked && revoked_has(worker->revoked, principal))
+		return true;
+	principal->cleared_generation = worker->revoked_generation;
+	return false;
+}
+
+/* The principal of a token, from the cache or by its signature. NULL and *ret_reason: it is refused. */
+static struct principal *principal_of(struct worker *worker, const char *token, size_t length, const char **ret_reason)
+{
+	struct principal *principal;
+	unsigned char digest[TOKEN_DIGEST];
+
+	token_digest(worker->tokens, token, length, digest);
+	principal = token_cache_find(worker->tokens, digest, worker->wall);
+	if (principal) {
+		count(&worker->counters.token_hits, 1);
+		return principal;
+	}
+	count(&worker->counters.token_misses, 1);
+	switch (token_verify(
+		worker->keys, &worker->gateway->token_rules, token, length, worker->wall, &principal, ret_reason)) {
+	case TOKEN_VALID:
+		token_cache_store(worker->tokens, digest, principal, worker->wall);
+		break;
+	case TOKEN_UNKNOWN_KEY:
+		jwks_want();
+		break;
+	case TOKEN_REFUSED:
+		break;
+	}
+	return principal;
+}
+
 static bool verify_token(struct client *client, const char *token, size_t length)
 {
 	struct worker *worker = client->worker;
-	struct principal *principal = NULL;
-	unsigned char digest[TOKEN_DIGEST];
-	enum token_verdict verdict;
 	const char *reason;
+	struct principal *principal;
 
 	follow_keys(worker);
 	if (!worker->keys) {
 		answer_later(client, 503, "unavailable", "tokens cannot be verified yet", 1);
 		return false;
 	}
-	token_digest(worker->tokens, token, length, digest);
-	client->exchange.principal = token_cache_find(worker->tokens, digest, worker->wall);
-	if (client->exchange.principal) {
-		count(&worker->counters.token_hits, 1);
+	principal = principal_of(worker, token, length, &reason);
+	client->exchange.principal = principal;
+	if (principal && !was_revoked(worker, principal))
 		return true;
-	}
-	count(&worker->counters.token_misses, 1);
-	verdict = token_verify(
-		worker->keys, &worker->gateway->token_rules, token, length, worker->wall, &principal, &reason);
-	if (verdict == TOKEN_VALID) {
-		token_cache_store(worker->tokens, digest, principal, worker->wall);
-		client->exchange.principal = principal;
-		return true;
-	}
-	if (verdict == TOKEN_UNKNOWN_KEY)
-		jwks_want();
-	answer_unauthorized(client, "invalid_token", reason);
+	answer_unauthorized(client, "invalid_token", principal ? "the token was revoked" : reason);
 	return false;
 }
 

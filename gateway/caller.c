@@ -111,6 +111,8 @@ static void name_keys(struct principal *principal)
 	principal->keys[PER_CLIENT] = key_of('c', caller->client);
 	principal->keys[PER_TENANT] = key_of('t', caller->tenant);
 	principal->keys[PER_SUBJECT] = caller->subject ? key_of('s', caller->subject) : principal->keys[PER_CLIENT];
+	principal->session_key = key_of('i', caller->session);
+	principal->actor_key = key_of('s', caller->actor);
 }
 
 static struct principal *principal_empty(void)
@@ -143,6 +145,8 @@ struct principal *principal_new(json_t *claims, const char **ret_reason)
 		principal_release(principal);
 		return NULL;
 	}
+	principal->issued = (time_t)json_integer_value(json_object_get(claims, "iat"));
+	principal->expires = (time_t)json_integer_value(json_object_get(claims, "exp"));
 	name_keys(principal);
 	finish(principal);
 	return principal;

@@ -14,8 +14,10 @@ struct principal {
 	char *header;	/* the value of Portico-Caller */
 	size_t header_length;
 	char *log_members;	  /* "kind":"citizen","subject":"…" for the access log */
-	time_t expires;		  /* of the token */
+	time_t issued, expires;	  /* of the token */
 	uint64_t keys[PER_COUNT]; /* fingerprints of subject (or, without one, client), client and tenant; 0: none */
+	uint64_t session_key, actor_key;
+	unsigned cleared_generation;	/* of the revocations: it was not among them */
 	struct limit limits[PER_COUNT]; /* quota.c's, under the rules of this generation, plus 1 */
 	unsigned plan_generation;
 };

@@ -1,28 +1,19 @@
 /* Fetches the JWKS with the caller header of nobody (the service refuses requests without one) and publishes each new
  * set. A fetch that fails leaves the old set in place. */
 #include "jwks.h"
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include "caller.h"
+#include "fetch.h"
 #include "log.h"
-#include "scope.h"
 
-enum { REFRESH_SECONDS = 300, WANTED_SECONDS = 5, RETRY_SECONDS = 1, MAX_DOCUMENT = 65536 };
+enum { REFRESH_SECONDS = 300, WANTED_SECONDS = 5, RETRY_SECONDS = 1, TIMEOUT_MS = 3000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of current and of the references */
 static struct keys *current;
 static atomic_uint generation;
 static atomic_bool wanted;
-
-struct document {
-	size_t length;
-	char text[MAX_DOCUMENT];
-};
+static struct fetcher *fetcher; /* jwks_tick()'s */
 
 struct keys *jwks_hold(unsigned *ret_generation)
 {
@@ -72,65 +63,18 @@ static void publish(struct keys *keys)
 	jwks_release(old);
 }
 
-static size_t take(char *bytes, size_t size, size_t count, void *context)
-{
-	struct document *document = context;
-
-	if (count > MAX_DOCUMENT - document->length)
-		return 0;
-	memcpy(document->text + document->length, bytes, size * count);
-	document->length += count;
-	return count;
-}
-
-static struct curl_slist *caller_headers(const char *url)
-{
-	struct principal *nobody = principal_anonymous_new();
-	const char *authority = strstr(url, "://"), *path = authority ? strchr(authority + 3, '/') : NULL;
-	char line[4096], signature[AUTH_SIGNATURE_MAX];
-	struct curl_slist *headers;
-
-	auth_sign(nobody->header, nobody->header_length, "GET", path ? path : "/", path ? strlen(path) : 1, signature);
-	snprintf(line, sizeof(line), "Portico-Caller: %s", nobody->header);
-	headers = curl_slist_append(NULL, line);
-	snprintf(line, sizeof(line), "Portico-Signature: %s", signature);
-	headers = curl_slist_append(headers, line);
-	principal_release(nobody);
-	return headers;
-}
-
-/* NULL or why it failed. */
-static const char *fetch(const char *url, struct document *document)
-{
-	struct curl_slist *headers = caller_headers(url);
-	CURL *curl = curl_easy_init();
-	CURLcode code = CURLE_FAILED_INIT;
-	long status = 0;
-
-	if (curl) {
-		curl_easy_setopt(curl, CURLOPT_URL, url);
-		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-		curl_easy_setopt(curl, CURLOPT_WRITEDATA, document);
-		curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 3000L);
-		curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-		curl_easy_setopt(curl, CURLOPT_PROXY, "");
-		code = curl_easy_perform(curl);
-		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-		curl_easy_cleanup(curl);
-	}
-	curl_slist_free_all(headers);
-	if (code != CURLE_OK)
-		return curl_easy_strerror(code);
-	return status == 200 ? NULL : "the answer is not 200";
-}
-
 static void refresh(const char *url)
 {
-	auto_free struct document *document = calloc(1, sizeof(*document));
+	static const struct caller nobody = { .kind = CALLER_ANONYMOUS, .scope = "" };
 	static bool told;
-	const char *failure = document ? fetch(url, document) : "out of memory";
-	struct keys *keys = failure ? NULL : keys_new(document->text, document->length);
+	const char *text, *failure;
+	size_t length;
+	struct keys *keys;
+
+	if (!fetcher)
+		fetcher = fetcher_new(&nobody);
+	failure = fetcher_get(fetcher, url, TIMEOUT_MS, &text, &length);
+	keys = failure ? NULL : keys_new(text, length);
 
 	if (keys) {
 		publish(keys);
@@ -148,6 +92,7 @@ void jwks_stop(void)
 {
 	jwks_release(current);
 	current = NULL;
+	fetcher_free(fetcher);
 }
 
 void jwks_tick(const char *url)

@@ -12,6 +12,7 @@
 #include "jwks.h"
 #include "log.h"
 #include "pages.h"
+#include "revocations.h"
 #include "rules.h"
 #include "upkeep.h"
 #include "worker.h"
@@ -108,7 +109,7 @@ static int serve(void)
 	upkeep_prepare(gateway.rules);
 	if (!port_is_free(&gateway.listen, "PORTICO_LISTEN") ||
 		(gateway.tls_listen.length && !port_is_free(&gateway.tls_listen, "PORTICO_TLS_LISTEN")) ||
-		!start_workers() || !upkeep_start(&gateway))
+		!revocations_start(config("PORTICO_REVOCATIONS_URL")) || !start_workers() || !upkeep_start(&gateway))
 		return EX_OSERR;
 	log_info("gateway is listening", "{s:s s:i}", "address", config("PORTICO_LISTEN"), "workers",
 		(int)gateway.workers);
@@ -120,6 +121,7 @@ static int serve(void)
 	for (unsigned i = 0; i < gateway.workers; i++)
 		worker_free(workers[i]);
 	upkeep_stop();
+	revocations_stop();
 	jwks_stop();
 	curl_global_cleanup();
 	log_info("gateway has stopped", "{}");

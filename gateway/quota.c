@@ -24,7 +24,7 @@ static bool take(struct client *client, enum rate_per per, uint64_t key, struct 
 
 static const char *window_name(struct limit limit)
 {
-	return limit.seconds == 60 ? "minute" : limit.seconds == 3600 ? "hour" : "day";
+	return limit.seconds == 60 ? "a minute" : limit.seconds == 3600 ? "an hour" : "a day";
 }
 
 static bool refuse(struct client *client, enum rate_per per, bool of_operation)
@@ -32,7 +32,7 @@ static bool refuse(struct client *client, enum rate_per per, bool of_operation)
 	const struct limit_state *rate = &client->exchange.rate;
 	char detail[160];
 
-	snprintf(detail, sizeof(detail), "the limit per %s%s is %u requests a %s", rate_per_names[per],
+	snprintf(detail, sizeof(detail), "the limit per %s%s is %u requests %s", rate_per_names[per],
 		of_operation ? " of this operation" : "", rate->limit.requests, window_name(rate->limit));
 	metrics_count("portico_gateway_limited_total", "per", rate_per_names[per]);
 	answer_later(client, 429, "too-many-requests", detail, rate->retry_after);

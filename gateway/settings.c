@@ -22,6 +22,8 @@ static const struct setting own_settings[] = {
 	{ "PORTICO_ISSUER", "http://127.0.0.1:8080/identity/v1", "Claim iss of the access tokens." },
 	{ "PORTICO_AUDIENCE", "portico", "Claim aud of the access tokens." },
 	{ "PORTICO_JWKS_URL", "http://127.0.0.1:8101/identity/v1/jwks.json", "Where identity publishes its keys." },
+	{ "PORTICO_REVOCATIONS_URL", "http://127.0.0.1:8101/identity/v1/revocations",
+		"Where identity tells what was revoked. Empty: it is not asked." },
 	{ "PORTICO_CALLER_KEY", NULL, "Key of the caller header, shared with the services.", .secret = true },
 	{ "PORTICO_WORKERS", "0", "Worker threads; 0: one per core.", .number = true },
 	{ "PORTICO_CORS_ORIGINS", "", "Origins of front ends that browsers may call from, by comma." },

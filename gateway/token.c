@@ -181,10 +181,6 @@ enum token_verdict token_verify(const struct keys *keys, const struct token_rule
 		json_decref(claims);
 		return TOKEN_REFUSED;
 	}
-	time_t expires = (time_t)json_integer_value(json_object_get(claims, "exp"));
 	*ret_principal = principal_new(claims, ret_reason);
-	if (!*ret_principal)
-		return TOKEN_REFUSED;
-	(*ret_principal)->expires = expires;
-	return TOKEN_VALID;
+	return *ret_principal ? TOKEN_VALID : TOKEN_REFUSED;
 }

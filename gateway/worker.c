@@ -12,6 +12,7 @@
 #include "http2.h"
 #include "jwks.h"
 #include "log.h"
+#include "revocations.h"
 #include "upstream.h"
 
 enum {
@@ -358,6 +359,7 @@ void worker_free(struct worker *worker)
 	token_cache_free(worker->tokens);
 	principal_release(worker->anonymous);
 	jwks_release(worker->keys);
+	revocations_release(worker->revoked);
 	buffer_pool_empty(&worker->buffers);
 	free(worker);
 }

@@ -45,6 +45,8 @@ struct worker {
 	struct stream *dead;	  /* freed at the end of the turn: events of this turn may still name them */
 	struct keys *keys;
 	unsigned keys_generation;
+	struct revoked *revoked; /* NULL: nothing yet */
+	unsigned revoked_generation;
 	struct token_cache *tokens;
 	struct principal *anonymous;
 	struct access_log log;

@@ -1,35 +1,8 @@
 """What the gateway does by contract: paths, parameters, media types, levels of login, partners, documentation."""
 import pytest
 
-from support.edge import Bench
-
 ID = "0192f0a1-7c3e-7d9a-8b1e-0242ac120002"
 MEASURED = f"/echo/v1/measured/{ID}?year=2026"
-
-
-@pytest.fixture(scope="module")
-def bench():
-    bench = Bench()
-    bench.running.wait()
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def gateway(bench):
-    bench.upstream.script = None
-    bench.upstream.seen.clear()
-    return bench.running
-
-
-@pytest.fixture
-def upstream(bench):
-    return bench.upstream
-
-
-@pytest.fixture
-def token(bench):
-    return bench.keys.token
 
 
 # ---- Parameters

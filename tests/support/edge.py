@@ -85,6 +85,8 @@ class Upstream(ThreadingHTTPServer):
         self.keys, self.seen, self.script, self.connections, self.ready = keys, [], None, 0, 200
         self.going, self.open = threading.Event(), set()
         self.going.set()
+        self.revoked, self.asked = [], []       # what listRevocations tells, and the requests for it and for the keys
+        self.tell = None                        # or what it tells instead
         super().__init__(("127.0.0.1", port), UpstreamConnection)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -144,13 +146,25 @@ class UpstreamConnection(BaseHTTPRequestHandler):
             body = self.read_body()
         seen = {"method": self.command, "path": self.path, "headers": self.headers.items(), "body": body}
         if self.path == "/jwks.json":
+            self.server.asked.append(seen)
             return self.send(200, json.dumps(self.server.keys.jwks()).encode())
+        if self.path.startswith("/revocations"):
+            self.server.asked.append(seen)
+            return self.tell_revoked()
         self.server.seen.append(seen)
         self.server.connections += not self.counted
         self.counted = True
         if self.server.script:
             return self.server.script(self, seen)
         return self.send(200, json.dumps({"path": self.path, "headers": seen["headers"], "length": len(body)}).encode())
+
+    def tell_revoked(self):
+        """As identity does: at most 1000 items behind the cursor."""
+        after = int(self.path.partition("?after=")[2].partition("-")[0] or 0)
+        items = self.server.revoked[after:after + 1000]
+        if self.server.tell is not None:
+            return self.send(200, self.server.tell)
+        return self.send(200, json.dumps({"items": items, "next": f"{after + len(items)}-1"}).encode())
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = answer
 
@@ -254,6 +268,7 @@ class Gateway:
             "PORTICO_LISTEN": f"127.0.0.1:{self.port}", "PORTICO_UPSTREAMS": "echo=" + "|".join(
                 f"127.0.0.1:{port}" for port in upstreams), "PORTICO_CONTRACTS": str(folder), "PORTICO_ISSUER": ISSUER,
             "PORTICO_CALLER_KEY": key, "PORTICO_JWKS_URL": f"http://127.0.0.1:{upstreams[0]}/jwks.json",
+            "PORTICO_REVOCATIONS_URL": f"http://127.0.0.1:{upstreams[0]}/revocations",
             "PORTICO_LIMIT_ADDRESS": "0", "PORTICO_LIMIT_CALLER": "0", "PORTICO_WORKERS": "2", **settings}
         self.process = subprocess.Popen([binary()], env=environment, stdout=self.log.open("ab"), stderr=subprocess.STDOUT)
 
@@ -307,6 +322,14 @@ class Gateway:
     def resident_kb(self):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0])
+
+    def metric(self, name):
+        """Its value on the page of metrics; 0 when it is not there yet."""
+        lines = self.ask("GET", "/metrics").body.decode().splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(name + " ") or line.startswith(name + "{")), 0)
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
