@@ -79,6 +79,8 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET roles = excluded.roles, offices = excl
 INSERT INTO clients (tenant_id, id, name, kind, secret_sha256, redirect_uris, scopes, area_wide) VALUES
 	('c_a944', 'demo-area', 'Area personale', 'citizens', NULL, ARRAY['http://127.0.0.1:' || :'base' || '/demo/callback'],
 		'{openid,profile,practices,payments,bookings,messages,offline_access}', true),
+	('c_a662', 'bari-area', 'Area personale di Bari', 'citizens', NULL, ARRAY['http://127.0.0.1:' || :'base' || '/demo/callback'],
+		'{openid,profile,practices,payments,bookings,messages,offline_access}', false),
 	('c_l736', 'venezia-area', 'Area personale di Venezia', 'citizens', NULL, ARRAY['http://127.0.0.1:' || :'base' || '/demo/callback'],
 		'{openid,profile,practices,payments,bookings,messages,offline_access}', false),
 	('c_a944', 'demo-desk', 'Scrivania degli operatori', 'operators', NULL, ARRAY['http://127.0.0.1:' || :'base' || '/demo/desk'],
@@ -89,3 +91,7 @@ INSERT INTO clients (tenant_id, id, name, kind, secret_sha256, redirect_uris, sc
 		'{partner:positions,partner:registrations,partner:practices}', false)
 ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name, secret_sha256 = excluded.secret_sha256,
 	redirect_uris = excluded.redirect_uris, scopes = excluded.scopes, area_wide = excluded.area_wide;
+
+-- The personal areas fill forms in with what the provider knows.
+INSERT INTO saml_services (tenant_id, client_id, attribute_set) VALUES ('c_a944', 'demo-area', 2), ('c_a662', 'bari-area', 1)
+ON CONFLICT (client_id) DO UPDATE SET attribute_set = excluded.attribute_set;

@@ -3,6 +3,7 @@
  * character by character, one that the client registered. */
 #include <string.h>
 #include "identity.h"
+#include "saml.h"
 #include "identity.sql.h"
 
 enum { CHALLENGE_LENGTH = 43 }; /* base64url of 32 bytes */
@@ -14,7 +15,7 @@ enum { PUSHED_LIFE = 60 };
 
 /* What may be pushed, and what is read of a request. */
 static const char *const names[] = { "response_type", "response_mode", "redirect_uri", "scope", "state", "nonce",
-	"code_challenge", "code_challenge_method", "prompt", "acr_values", "request", NULL };
+	"code_challenge", "code_challenge_method", "prompt", "acr_values", "idp", "idp_binding", "request", NULL };
 
 static bool is(const char *text, const char *wanted)
 {
@@ -94,7 +95,7 @@ static const char *fault_of(struct request *rq, const json_t *asked, const json_
 	if (prompt && strstr(prompt, "none"))
 		return "login_required";
 	*ret_why = "no identity provider serves this client: the demo login is for tenants marked demo";
-	if (!json_is_true(json_at(client, "demo")))
+	if (!json_is_true(json_at(client, "demo")) && !saml_serves("spid") && !saml_serves("cie"))
 		return "access_denied";
 	return NULL;
 }
@@ -114,7 +115,11 @@ static int begin(struct request *rq, const json_t *asked, const json_t *client)
 		    json_text(asked, "scope"), json_text(asked, "state"), json_text(asked, "nonce"),
 		    json_text(asked, "code_challenge")))
 		return rq->status;
+	if (!saml_ask_level(rq, id, json_text(asked, "acr_values")))
+		return rq->status;
 	bind_browser(rq, id, browser);
+	if (json_text(asked, "idp") || !json_is_true(json_at(client, "demo")))
+		return saml_continue(rq, id, json_text(asked, "idp"), json_text(asked, "idp_binding"));
 	return reply_redirect(
 		rq, 302, url_with(rq, arena_printf(rq->arena, "%s/demo-provider", issuer()), "request", id, NULL));
 }

@@ -2,6 +2,7 @@
  * tenants marked `demo` accept it. What it puts into the session is what SPID gives. */
 #include <string.h>
 #include "identity.h"
+#include "saml.h"
 #include "text.h"
 #include "identity.sql.h"
 
@@ -16,6 +17,20 @@ static int no_such_login(struct request *rq)
 	return reply_error_page(rq, 400,
 		"Questa richiesta di accesso è scaduta, è già stata usata o è di un altro browser: "
 		"torna al servizio e ricomincia.");
+}
+
+/* For citizens; operators have no other login here. */
+static const char *real_login(struct request *rq, const char *request, const char *browser)
+{
+	const json_t *login =
+		saml_serves("spid") || saml_serves("cie") ? sql_maybe(rq, SQL_SHOW_SAML_LOGIN, request, browser) : NULL;
+
+	if (!login || json_is_null(login))
+		return "";
+	return arena_printf(rq->arena,
+		"<p><a class=\"button\" href=\"%s\">Entra con SPID o CIE<span>qui con i loro "
+		"emulatori</span></a></p>\n",
+		html(rq, url_with(rq, "saml/providers", "request", request, NULL)));
 }
 
 static const char *people_list(struct request *rq, const json_t *people)
@@ -55,13 +70,13 @@ int show_demo_provider(struct request *rq)
 		arena_printf(rq->arena,
 			"<p class=\"note\">Questa pagina fa le veci di SPID e CIE nelle dimostrazioni. Le persone sono "
 			"inventate.</p>\n"
-			"<p>Scegli con chi entrare in <strong>%s</strong>.</p>\n"
+			"%s<p>Scegli con chi entrare in <strong>%s</strong>.</p>\n"
 			"<form method=\"post\" action=\"demo-provider\">\n<input type=\"hidden\" name=\"request\" "
 			"value=\"%s\">\n"
 			"<input type=\"hidden\" name=\"csrf\" value=\"%s\">\n%s<p><button>Annulla e torna "
 			"indietro</button></p>\n</form>\n",
-			html(rq, json_text(login, "client")), html(rq, request), csrf_token(rq, request, browser),
-			people_list(rq, json_at(login, "people"))),
+			real_login(rq, request, browser), html(rq, json_text(login, "client")), html(rq, request),
+			csrf_token(rq, request, browser), people_list(rq, json_at(login, "people"))),
 		url_origin(rq, json_text(login, "redirectUri")));
 }
 

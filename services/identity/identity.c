@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "outside.h"
+#include "saml.h"
 #include "identity.sql.h"
 
 const char issuer_setting[] = "PORTICO_ISSUER", key_secret_setting[] = "PORTICO_KEY_SECRET",
@@ -126,6 +127,15 @@ static const struct operation operations[] = {
 	{ "replacePreferences", replace_preferences },
 	{ "listSessions", list_sessions },
 	{ "endSession", end_session },
+	{ "listLoginProviders", list_login_providers },
+	{ "showLoginProviders", show_login_providers },
+	{ "beginSamlLogin", begin_saml_login },
+	{ "takeSamlResponse", take_saml_response },
+	{ "followSamlLogout", follow_saml_logout },
+	{ "takeSamlLogout", take_saml_logout },
+	{ "showSpidMetadata", show_spid_metadata },
+	{ "showAggregatedMetadata", show_aggregated_metadata },
+	{ "showCieMetadata", show_cie_metadata },
 	{ "showPerson", show_person },
 	{ "listRevocations", list_revocations },
 	{ "listTenants", list_tenants },
@@ -142,6 +152,8 @@ static const struct task tasks[] = {
 	{ "sweep-revocations", 60, sweep_revocations },
 	{ "backchannel-logout", 30, tell_logout },
 	{ "sweep-logout-notices", 3600, sweep_logout_notices },
+	{ "saml-registries", 3600, refresh_saml_registries },
+	{ "seal-saml-log", 5, seal_saml_log },
 	{ 0 },
 };
 /* clang-format on */
@@ -154,6 +166,22 @@ static const struct setting settings[] = {
 		.number = true },
 	{ key_published_setting, "3600", "Seconds that the next signing key is published before it is used.",
 		.number = true },
+	{ "PORTICO_SAML_KEY", "", "RSA key, PEM, that signs for us towards SPID and CIE.", .secret = true },
+	{ "PORTICO_SAML_CERTIFICATE", "", "Its certificate, PEM, as AgID wants it (Avviso 29).", .secret = true },
+	{ "PORTICO_SPID_TENANT", "", "The tenant that is the SPID service provider; empty: no SPID." },
+	{ "PORTICO_SPID_REGISTRY", "", "Address of the metadata of the SPID identity providers." },
+	{ "PORTICO_SPID_REGISTRY_CERTIFICATE", "", "PEM of the certificate that signs them.", .secret = true },
+	{ "PORTICO_SPID_AGGREGATOR", "",
+		"Our name as an aggregator of public services (\"full\"): each other tenant is a service provider of its own." },
+	{ "PORTICO_SPID_AGGREGATOR_VAT", "", "The aggregator's VAT number, with the country: IT01234567890." },
+	{ "PORTICO_SPID_AGGREGATOR_EMAIL", "", "The aggregator's e-mail address." },
+	{ "PORTICO_SPID_AGGREGATOR_PHONE", "", "The aggregator's telephone, +39…" },
+	{ "PORTICO_CIE_TENANT", "", "The tenant that is the CIE service provider; empty: no CIE." },
+	{ "PORTICO_CIE_MUNICIPALITY", "", "ISTAT code of the seat of the CIE service provider: 037006." },
+	{ "PORTICO_CIE_PROVINCE", "", "Its province: BO." },
+	{ "PORTICO_CIE_REGISTRY", "", "Address of the metadata of the CIE identity provider." },
+	{ "PORTICO_CIE_REGISTRY_CERTIFICATE", "",
+		"PEM of the certificate that signs them; without one, the address must be https.", .secret = true },
 	{ callbacks_inside_setting, "0",
 		"1: the back ends of front ends may be called at private addresses and without TLS; only for "
 		"demonstrations.",
@@ -175,7 +203,7 @@ static bool start(const struct service *service)
 		log_error("PORTICO_KEY_SECRET must have at least 32 characters", "{}");
 		return false;
 	}
-	return true;
+	return saml_start();
 }
 
 int main(int argc, char **argv)

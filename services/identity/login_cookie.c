@@ -13,14 +13,16 @@ static const char *name_of(struct request *rq, const char *request)
 	return arena_printf(rq->arena, PREFIX "%.*s", NAMED_BY, request);
 }
 
+/* The response of an identity provider is a form that its site posts to ours: with SameSite=Lax the cookie would stay
+ * at home. What it does not protect any more against other sites, the csrf field and RelayState do. */
 static void set_cookie(struct request *rq, const char *name, const char *value, int life)
 {
 	const char *path_of_issuer = strchr(strstr(issuer(), "://") + 3, '/');
 
 	reply_header(rq, "Set-Cookie",
-		arena_printf(rq->arena, "%s=%s; Path=%s/demo-provider; Max-Age=%d; HttpOnly; SameSite=Lax%s", name,
-			value, path_of_issuer ? path_of_issuer : "", life,
-			strncmp(issuer(), "https:", 6) == 0 ? "; Secure" : ""));
+		arena_printf(rq->arena, "%s=%s; Path=%s; Max-Age=%d; HttpOnly; %s", name, value,
+			path_of_issuer ? path_of_issuer : "/", life,
+			strncmp(issuer(), "https:", 6) == 0 ? "SameSite=None; Secure" : "SameSite=Lax"));
 }
 
 void bind_browser(struct request *rq, const char *request, const char *browser)

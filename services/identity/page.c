@@ -9,10 +9,12 @@ static const char style[] =
 	"main{max-width:40rem;margin:0 auto;padding:1.5rem}"
 	"h1{font-size:1.75rem;line-height:1.2}h2{font-size:1.25rem;margin:2rem 0 .5rem}"
 	"ul{list-style:none;margin:0;padding:0}li{margin:.5rem 0}"
-	"button{font:inherit;width:100%;padding:.75rem 1rem;text-align:left;color:#0055ad;background:#fff;"
+	"button,.button{display:block;box-sizing:border-box;text-decoration:none;font:inherit;width:100%;"
+	"padding:.75rem 1rem;text-align:left;color:#0055ad;background:#fff;"
 	"border:2px solid #0066cc;border-radius:4px;cursor:pointer}"
-	"button:hover{background:#e6f0fa}button:focus-visible{outline:3px solid #ff9900;outline-offset:2px}"
-	"button span{display:block;color:#455a70;font-size:1rem}"
+	"button:hover,.button:hover{background:#e6f0fa}"
+	"a:focus-visible,button:focus-visible{outline:3px solid #ff9900;outline-offset:2px}"
+	"button span,.button span{display:block;color:#455a70;font-size:1rem}"
 	".note{border-left:4px solid #a66300;padding:.5rem 1rem;background:#fff6e5}";
 
 const char *html(struct request *rq, const char *text)

@@ -1,0 +1,1 @@
+SELECT ask_spid_level($1, $2::int)

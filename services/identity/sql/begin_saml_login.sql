@@ -1,0 +1,1 @@
+SELECT begin_saml_login($1, $2, $3, $4, $5)

@@ -1,0 +1,1 @@
+SELECT end_provider_sessions($1, $2, $3)

@@ -1,0 +1,1 @@
+SELECT end_saml_logout($1, $2, $3)

@@ -1,0 +1,1 @@
+SELECT list_login_providers()

@@ -1,0 +1,1 @@
+SELECT replace_saml_providers($1, $2::jsonb)

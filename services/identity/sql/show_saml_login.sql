@@ -1,0 +1,1 @@
+SELECT show_saml_login($1, $2)

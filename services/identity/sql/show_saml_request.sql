@@ -1,0 +1,1 @@
+SELECT show_saml_request($1)
