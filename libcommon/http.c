@@ -313,6 +313,11 @@ static void *stop_daemon(void *daemon)
 	return NULL;
 }
 
+void http_drain(struct http_server *server)
+{
+	server->stopping = true;
+}
+
 /* Whose body is still coming is cut off by the daemon; a handler is waited for by it, however long it takes. */
 bool http_stop(struct http_server *server, int wait_ms)
 {
@@ -322,7 +327,7 @@ bool http_stop(struct http_server *server, int wait_ms)
 
 	if (fd >= 0)
 		close(fd);
-	server->stopping = true;
+	http_drain(server);
 	for (; wait_ms > 0 && atomic_load(&server->running); wait_ms -= 10)
 		nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000000 }, NULL);
 	deadline = deadline_in(CLOCK_REALTIME, CLOSE_MS);

@@ -25,6 +25,8 @@ struct http_server;
 
 /* NULL when it cannot listen; *ret_error (static) then says why. */
 struct http_server *http_start(const struct http_options *options, const char **ret_error);
+/* Closes each connection with its next answer, and goes on taking new ones. */
+void http_drain(struct http_server *server);
 /* Takes no new connection, closes the others with their next answer, waits until the running requests are answered (at
  * most wait_ms), then ends them all. False: a handler still runs a second later, and nothing was freed. */
 bool http_stop(struct http_server *server, int wait_ms);

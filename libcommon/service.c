@@ -20,6 +20,9 @@ enum { STOP_MS = 10000 }; /* for each of the three that stop; deploy/lib.sh wait
 static const struct setting common_settings[] = {
 	{ "PORTICO_LISTEN", "127.0.0.1:8100", "Address and port to listen on." },
 	{ "PORTICO_CONNECTIONS", "256", "Connections served at once; each has a thread.", .number = true },
+	{ "PORTICO_DRAIN_MS", "3000",
+		"After SIGTERM, how long it says at /readyz that it leaves, and goes on serving, before it stops.",
+		.number = true },
 	{ "PORTICO_CONTRACTS", "openapi", "Folder of the contracts." },
 	{ "PORTICO_SPOOL", "/tmp", "Folder for bodies on their way in." },
 	{ "PORTICO_DATABASE", "", "Connection string of the service's role.", .secret = true },
@@ -95,6 +98,18 @@ static void wait_for_the_end(const sigset_t *signals)
 	log_info("stopping", "{s:i}", "signal", signal_number);
 }
 
+/* Whoever sends requests here hears at /readyz, and at the end of each connection, that it is time to send them to
+ * another replica; until then they are served as ever. A second signal means now. */
+static void drain(struct http_server *server, const sigset_t *signals)
+{
+	long ms = config_number("PORTICO_DRAIN_MS");
+	struct timespec patience = { ms / 1000, ms % 1000 * 1000000 };
+
+	service_pages_stop();
+	http_drain(server);
+	sigtimedwait(signals, NULL, &patience);
+}
+
 /* What does not end in time (a call to a mail server may take half a minute) goes on using the database until the
  * process is gone. So then nothing is freed, by exit() neither. */
 static void stop(struct http_server *server)
@@ -142,7 +157,7 @@ static int serve(const struct service *service)
 			service->name, EX_OSERR, "it cannot listen on %s: %s", config("PORTICO_LISTEN"), error);
 	log_info("ready", "{s:s s:s}", "listen", config("PORTICO_LISTEN"), "contract", dispatch_version());
 	wait_for_the_end(&signals);
-	service_pages_stop();
+	drain(server, &signals);
 	stop(server);
 	db_free(db);
 	dispatch_stop();
