@@ -1,5 +1,6 @@
 # The settings of the suite's processes in the local stack. Sourced after lib.sh and stores.sh, never run. A process gets those
-# that its binary declares (--help prints them) and no other: an unknown PORTICO_* name is fatal there.
+# that its binary declares (--help prints them) and no other: an unknown PORTICO_* name is fatal there. One replica of each has
+# nobody to hand over to while it drains.
 
 make_secrets() {         # once, readable by their owner only
 	local name
@@ -42,6 +43,7 @@ siblings() {             # "identity=http://127.0.0.1:8101,dossier=…"
 every_setting() {        # every_setting NAME
 	cat <<-END
 		PORTICO_LISTEN=127.0.0.1:$(port "$1")
+		PORTICO_DRAIN_MS=0
 		PORTICO_TLS_LISTEN=127.0.0.1:$(port https)
 		PORTICO_TLS_CERTIFICATES=$state/certificates
 		PORTICO_HSTS=0
