@@ -323,11 +323,6 @@ class Gateway:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0])
 
-    def metric(self, name):
-        """Its value on the page of metrics; 0 when it is not there yet."""
-        lines = self.ask("GET", "/metrics").body.decode().splitlines()
-        return next((float(line.split()[-1]) for line in lines if line.startswith(name + " ") or line.startswith(name + "{")), 0)
-
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
 
