@@ -10,7 +10,8 @@ enum {
 	BUCKETS = SETS * WAYS,
 	ALL_BUCKETS = LIMIT_TABLES * BUCKETS,
 	WORD = 64,
-	SECOND_US = 1000000
+	SECOND_US = 1000000,
+	MOST_TOLD = 86400 /* seconds; who has to wait longer may ask again tomorrow */
 };
 
 struct bucket {
@@ -100,7 +101,9 @@ static struct bucket *replace(struct bucket *buckets, uint64_t key, struct limit
 
 static uint32_t seconds_up(int64_t microseconds)
 {
-	return microseconds > 0 ? (uint32_t)((microseconds + SECOND_US - 1) / SECOND_US) : 0;
+	int64_t seconds = microseconds > 0 ? (microseconds + SECOND_US - 1) / SECOND_US : 0;
+
+	return seconds < MOST_TOLD ? (uint32_t)seconds : MOST_TOLD;
 }
 
 static void mark(struct limits *limits, size_t place)

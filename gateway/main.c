@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "config.h"
 #include "jwks.h"
+#include "limit_share.h"
 #include "log.h"
 #include "pages.h"
 #include "revocations.h"
@@ -109,7 +110,9 @@ static int serve(void)
 	upkeep_prepare(gateway.rules);
 	if (!port_is_free(&gateway.listen, "PORTICO_LISTEN") ||
 		(gateway.tls_listen.length && !port_is_free(&gateway.tls_listen, "PORTICO_TLS_LISTEN")) ||
-		!revocations_start(config("PORTICO_REVOCATIONS_URL")) || !start_workers() || !upkeep_start(&gateway))
+		!revocations_start(config("PORTICO_REVOCATIONS_URL")) ||
+		!limit_share_start(gateway.limits, config("PORTICO_REDIS")) || !start_workers() ||
+		!upkeep_start(&gateway))
 		return EX_OSERR;
 	log_info("gateway is listening", "{s:s s:i}", "address", config("PORTICO_LISTEN"), "workers",
 		(int)gateway.workers);
@@ -122,6 +125,7 @@ static int serve(void)
 		worker_free(workers[i]);
 	upkeep_stop();
 	revocations_stop();
+	limit_share_stop();
 	jwks_stop();
 	curl_global_cleanup();
 	log_info("gateway has stopped", "{}");
@@ -154,7 +158,7 @@ int main(int argc, char **argv)
 		routes_print(gateway.rules->routes);
 		code = EX_OK;
 	} else {
-		gateway.limits = limits_new(false);
+		gateway.limits = limits_new(*config("PORTICO_REDIS") != '\0');
 		code = serve();
 	}
 	gateway_free(&gateway);

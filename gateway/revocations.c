@@ -10,18 +10,16 @@
 #include "fetch.h"
 #include "log.h"
 #include "metrics.h"
-#include "scope.h"
+#include "ticker.h"
 
 enum { INTERVAL_MS = 300, TIMEOUT_MS = 2000, FULL_PAGE = 1000, MAX_CURSOR = 64, MAX_URL = 1000 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of current, of the references and of stopping */
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of current and of the references */
 static struct revoked *current;
 static atomic_uint generation;
-static bool stopping;
 
-static pthread_t thread;
-static struct fetcher *fetcher; /* NULL: not started */
+static struct ticker ticker;
+static struct fetcher *fetcher;
 static const char *address;
 static char cursor[MAX_CURSOR]; /* empty: from the beginning */
 static _Atomic time_t answered_at;
@@ -107,8 +105,8 @@ static const char *ask(size_t *ret_count)
 	return failure ? failure : read_answer(text, length, ret_count);
 }
 
-/* Page after page until there is no more. */
-static void catch_up(void)
+/* Page after page until there is no more. Gives the pause before the next question, in ms. */
+static int catch_up(void)
 {
 	static bool told;
 	const char *failure;
@@ -124,31 +122,7 @@ static void catch_up(void)
 	else if (!failure && told)
 		log_info("identity's revocations are followed again", "{}");
 	told = failure != NULL;
-}
-
-/* True when it is time to stop. */
-static bool pause_between(void)
-{
-	struct timespec until;
-	bool stop;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += INTERVAL_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	pthread_mutex_lock(&lock);
-	if (!stopping)
-		pthread_cond_timedwait(&wake, &lock, &until);
-	stop = stopping;
-	pthread_mutex_unlock(&lock);
-	return stop;
-}
-
-static void *run(void *context)
-{
-	while (!pause_between())
-		catch_up();
-	return NULL;
+	return INTERVAL_MS;
 }
 
 static void write_gauges(metrics_writer *write, void *out)
@@ -173,18 +147,12 @@ bool revocations_start(const char *url)
 	atomic_store(&answered_at, seconds_now());
 	metrics_add_source(write_gauges);
 	catch_up();
-	return pthread_create(&thread, NULL, run, NULL) == 0;
+	return ticker_start(&ticker, catch_up);
 }
 
 void revocations_stop(void)
 {
-	if (!fetcher)
-		return;
-	pthread_mutex_lock(&lock);
-	stopping = true;
-	pthread_cond_signal(&wake);
-	pthread_mutex_unlock(&lock);
-	pthread_join(thread, NULL);
+	ticker_stop(&ticker);
 	fetcher_free(fetcher);
 	revocations_release(current);
 	current = NULL;

@@ -37,6 +37,8 @@ static const struct setting own_settings[] = {
 		.number = true },
 	{ "PORTICO_LIMIT_TENANT", "60000",
 		"Requests a minute of all operators and partners of one tenant; 0: no limit.", .number = true },
+	{ "PORTICO_REDIS", "",
+		"Redis (host:port) over which the replicas share these limits. Empty: each has its own." },
 	{ "PORTICO_LIMITS", "",
 		"File of other limits for named clients and tenants, read anew on SIGHUP (gateway/quota_plan.c). "
 		"Empty: "
