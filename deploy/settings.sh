@@ -6,7 +6,7 @@ make_secrets() {         # once, readable by their owner only
 	local name
 	mkdir -p "$secrets"
 	chmod 0700 "$secrets"
-	for name in caller-key identity-key-secret station-key checkout-key; do
+	for name in caller-key identity-key-secret station-key checkout-key seal-secret; do
 		[ -s "$secrets/$name" ] || (umask 077 && openssl rand -hex 32 >"$secrets/$name")
 	done
 	[ -s "$secrets/appio-keys" ] || (umask 077 &&
@@ -51,7 +51,7 @@ every_setting() {        # every_setting NAME
 		PORTICO_DATABASE=$(conninfo "$1" "portico_$1")
 		PORTICO_REDIS=127.0.0.1:$(port redis)
 		PORTICO_SERVICES=$(siblings)
-		PORTICO_UPSTREAMS=$(siblings)
+		PORTICO_UPSTREAMS=$(siblings),feed=$(address notifications)
 		PORTICO_CALLER_KEY_FILE=$secrets/caller-key
 		PORTICO_LOG_LEVEL=info
 		PORTICO_ISSUER=$(address gateway)/identity/v1
@@ -62,6 +62,8 @@ every_setting() {        # every_setting NAME
 		PORTICO_SMTP_URL=smtp://127.0.0.1:$(port smtp)
 		PORTICO_SMTP_TLS=none
 		PORTICO_MAILDIR=$state/mail
+		PORTICO_SEAL_SECRET_FILE=$secrets/seal-secret
+		PORTICO_WEBHOOK_NETWORKS=127.0.0.0/8
 		PORTICO_APPIO_URL=$(address appio)/api/v1
 		PORTICO_APPIO_KEYS_FILE=$secrets/appio-keys
 		PORTICO_STATION_KEY_FILE=$secrets/station-key

@@ -1,6 +1,7 @@
 /* The pages beside the contract, for those who operate the service: /livez, /readyz, /metrics; and the contract's own
  * /status. */
 #include "service_pages.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include "db.h"
@@ -9,7 +10,7 @@
 #include "metrics.h"
 
 static struct db *the_db;
-static bool stopping;
+static atomic_bool stopping;
 
 void service_pages_start(struct db *db)
 {
@@ -19,6 +20,11 @@ void service_pages_start(struct db *db)
 void service_pages_stop(void)
 {
 	stopping = true;
+}
+
+bool service_stopping(void)
+{
+	return stopping;
 }
 
 void service_gauges(metrics_writer *write, void *out)

@@ -62,7 +62,7 @@ def operator(stack, people):
 
 @pytest.fixture(scope="session")
 def partner(stack, people):
-    def partner(client_id, scope="partner:positions partner:registrations partner:practices"):
+    def partner(client_id, scope="partner:positions partner:registrations partner:practices partner:events"):
         row = clients.find("Clients", client_id=client_id)
         return once(people, (client_id, scope), lambda: clients.Partner(
             stack.url(), client_id, row["redirect URI or secret"], row["tenant"], scope))

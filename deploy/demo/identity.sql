@@ -86,9 +86,9 @@ INSERT INTO clients (tenant_id, id, name, kind, secret_sha256, redirect_uris, sc
 	('c_a944', 'demo-desk', 'Scrivania degli operatori', 'operators', NULL, ARRAY['http://127.0.0.1:' || :'base' || '/demo/desk'],
 		'{openid,desk:persons,desk:practices,desk:payments,desk:bookings,desk:messages,desk:registrations,desk:admin,offline_access}', true),
 	('c_a662', 'acquedotto', 'Acquedotto', 'partner', sha256('acquedotto-demo-5up3rS3gr3t0-Zq7tVx2LwN8bKd4R'), '{}',
-		'{partner:positions,partner:registrations,partner:practices}', false),
+		'{partner:positions,partner:registrations,partner:practices,partner:events}', false),
 	('c_a944', 'refezione', 'Refezione scolastica', 'partner', sha256('refezione-demo-5up3rS3gr3t0-Hm3cPy9JsF6gWe1T'), '{}',
-		'{partner:positions,partner:registrations,partner:practices}', false)
+		'{partner:positions,partner:registrations,partner:practices,partner:events}', false)
 ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name, secret_sha256 = excluded.secret_sha256,
 	redirect_uris = excluded.redirect_uris, scopes = excluded.scopes, area_wide = excluded.area_wide;
 

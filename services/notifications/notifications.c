@@ -1,14 +1,17 @@
-/* The operations of openapi/notifications.yaml, in the order of that file; the events that become notices and the tasks
- * that hand them over. When a handler runs the contract already holds: the caller has the scope, the input matches its
- * schema. */
+/* The operations of openapi/notifications.yaml, in the order of that file (those of openapi/feed.yaml are in feed.c);
+ * the events that become notices and the tasks that hand them over. When a handler runs the contract already holds: the
+ * caller has the scope, the input matches its schema. */
 #include <stdio.h>
+#include <string.h>
 #include "channel.h"
 #include "consumers.h"
 #include "delivery.h"
+#include "feed.h"
 #include "notifications.sql.h"
 #include "service.h"
 #include "shapes.h"
 #include "template.h"
+#include "webhook.h"
 #include "wording.h"
 
 static int list_notices(struct request *rq)
@@ -85,7 +88,10 @@ static const struct operation operations[] = { { "showStatus", show_status }, { 
 	{ "showTemplate", show_template }, { "previewTemplate", preview_template }, { 0 } };
 
 static const struct task tasks[] = { { "deliver_app-io", 2, deliver_next }, { "deliver_email", 2, deliver_next },
-	{ 0 } };
+	{ "collect-events", 1, collect_events }, { "wake-readers", 30, wake_readers },
+	{ "load-subscriptions", 10, load_subscriptions }, { "keep-webhooks", 1, keep_webhooks },
+	{ "send-webhooks", 1, send_webhooks }, { "tend-webhooks", 60, tend_webhooks },
+	{ "sweep-feed", 3600, sweep_feed }, { "sweep-subscriptions", 3600, sweep_subscriptions }, { 0 } };
 
 static const struct setting settings[] = {
 	{ "PORTICO_SMTP_URL", "smtp://127.0.0.1:25",
@@ -96,6 +102,13 @@ static const struct setting settings[] = {
 	{ "PORTICO_SMTP_USER", "", "user at the SMTP server; empty: none" },
 	{ "PORTICO_SMTP_PASSWORD", "", "password at the SMTP server", .secret = true },
 	{ "PORTICO_APPIO_URL", "https://api.io.pagopa.it/api/v1", "App IO services API" },
+	{ "PORTICO_SEAL_SECRET", "", "what the secrets of webhooks are encrypted with at rest, 32 characters or more",
+		.secret = true },
+	{ "PORTICO_WEBHOOK_NETWORKS", "",
+		"private networks that webhooks may call, also without TLS: 10.1.0.0/16,…; empty: none" },
+	{ "PORTICO_WEBHOOK_CA", "",
+		"file with the authorities that sign the endpoints' certificates, when not the system's" },
+	{ "PORTICO_FEED_READERS", "32", "readers of the feed that may wait for news at once", .number = true },
 	{ "PORTICO_APPIO_KEYS", "{}", "subscription keys of App IO as a JSON object: tenant and key", .secret = true },
 	{ 0 }
 };
@@ -110,13 +123,20 @@ static bool start(const struct service *service)
 		if ((*channel)->start && !(*channel)->start())
 			return false;
 	}
-	return true;
+	if (strlen(config("PORTICO_SEAL_SECRET")) < 32) {
+		fprintf(stderr, "notifications: PORTICO_SEAL_SECRET must have 32 characters or more\n");
+		return false;
+	}
+	return feed_start();
 }
+
+static const struct api further_apis[] = { { "feed", feed_operations }, { 0 } };
 
 int main(int argc, char **argv)
 {
 	static const struct service service = { .name = "notifications",
 		.operations = operations,
+		.more = further_apis,
 		.consumers = consumers,
 		.tasks = tasks,
 		.sql = &notifications_sql,

@@ -323,3 +323,101 @@ RECIPES |= {
     "booking.cancelAppointment": of_appointment("cancellation"),
     "booking.moveAppointment": of_appointment("move", lambda w: {"startsAt": portico.new_appointment(w.anna)["startsAt"]}),
 }
+
+
+# ---- the feed and its webhooks
+
+def subscription(w):
+    """A subscription of Bologna's partner, for something that does not happen in these tests."""
+    for left in w.refezione.get("/events/v1/subscriptions", params={"limit": 100}, expect=200).json()["items"]:
+        w.refezione.delete(f"/events/v1/subscriptions/{left['id']}", expect=204)
+    return w.refezione.post("/events/v1/subscriptions", new_subscription(), expect=201).json()
+
+
+def new_subscription():
+    return {"url": f"https://hooks.example/{uuid.uuid4()}", "types": ["it.portico.registration.annulled"]}
+
+
+@recipe
+def feed_listEvents(w):
+    start = w.refezione.get("/events/v1/events", params={"after": "end"}, expect=200).json()["next"]
+    position = portico.position(w.roberto, w.anna)
+    page = {"params": {"after": start, "limit": 100}}
+    portico.eventually(lambda: position["id"] in w.refezione.get("/events/v1/events", expect=200, **page).text)
+    return Right(w.refezione, "GET", "/events/v1/events", page, secret=position["id"])
+
+
+@recipe
+def feed_showSettings(w):
+    return Right(w.elena, "GET", "/events/v1/settings", {})
+
+
+@recipe
+def feed_replaceSettings(w):
+    return Right(w.elena, "PUT", "/events/v1/settings", {"json": {"retentionDays": 30}}, attempt={"json": {"retentionDays": 29}},
+                 bystander=lambda: w.elena.get("/events/v1/settings").json())
+
+
+@recipe
+def feed_listSubscriptions(w):
+    return Right(w.refezione, "GET", "/events/v1/subscriptions", {"params": {"limit": 100}}, secret=subscription(w)["id"])
+
+
+@recipe
+def feed_createSubscription(w):
+    return Right(w.refezione, "POST", "/events/v1/subscriptions", {"json": new_subscription()},
+                 bystander=lambda: w.refezione.get("/events/v1/subscriptions?limit=100").json())
+
+
+def on_subscription(w, method, path="", options=None, of_event=False):
+    """A call that names a subscription, or the delivery of a test event of it."""
+    made = subscription(w)
+    if of_event:
+        event = w.refezione.post(f"/events/v1/subscriptions/{made['id']}/test", expect=202).json()["id"]
+        path = f"/deliveries/{event}" + path
+    return Right(w.refezione, method, f"/events/v1/subscriptions/{made['id']}{path}", options or {}, names=made["id"])
+
+
+@recipe
+def feed_showSubscription(w):
+    return on_subscription(w, "GET")
+
+
+@recipe
+def feed_changeSubscription(w):
+    return on_subscription(w, "PATCH", options={"json": {"state": "paused"}, "headers": portico.MERGE_PATCH})
+
+
+@recipe
+def feed_deleteSubscription(w):
+    return on_subscription(w, "DELETE")
+
+
+@recipe
+def feed_rotateSecret(w):
+    return on_subscription(w, "POST", "/secret-rotation", {"json": {"keepHours": 24}})
+
+
+@recipe
+def feed_testSubscription(w):
+    return on_subscription(w, "POST", "/test")
+
+
+@recipe
+def feed_redriveSubscription(w):
+    return on_subscription(w, "POST", "/redrive")
+
+
+@recipe
+def feed_listDeliveries(w):
+    return on_subscription(w, "GET", "/deliveries")
+
+
+@recipe
+def feed_showDelivery(w):
+    return on_subscription(w, "GET", of_event=True)
+
+
+@recipe
+def feed_redriveDelivery(w):
+    return on_subscription(w, "POST", "/redrive", of_event=True)

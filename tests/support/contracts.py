@@ -11,6 +11,7 @@ from referencing.jsonschema import DRAFT4
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("identity", "dossier", "payments", "notifications", "booking", "protocol")
+CONTRACTS = (*SERVICES, "feed")   # a program may serve more than one
 METHODS = ("get", "post", "put", "patch", "delete")
 UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.I)
 
@@ -36,7 +37,7 @@ def document(file):
 
 @cache
 def registry():
-    files = [f"{name}.yaml" for name in SERVICES if (ROOT / "openapi" / f"{name}.yaml").exists()] + ["common.yaml"]
+    files = [f"{name}.yaml" for name in CONTRACTS if (ROOT / "openapi" / f"{name}.yaml").exists()] + ["common.yaml", "events.yaml"]
     return Registry().with_resources(
         (f"http://portico/{file}", Resource(contents=document(file), specification=DRAFT4)) for file in files)
 
@@ -161,7 +162,7 @@ class Operation:
 def operations():
     """All operations of all contracts, the most literal path first."""
     found = []
-    for service in SERVICES:
+    for service in CONTRACTS:
         file = f"{service}.yaml"
         if not (ROOT / "openapi" / file).exists():
             continue

@@ -1,0 +1,1 @@
+select coalesce(json_object_agg(source, position), '{}') from feed_sources
