@@ -10,11 +10,14 @@ import statistics
 import subprocess
 import tempfile
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
 from pathlib import Path
 
 import requests
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from support.edge import ISSUER, ROOT, Keys, binary, free_port
 
 HERE = Path(__file__).resolve().parent
@@ -84,9 +87,9 @@ HAPROXY_TOKEN = """
 class Process:
     """One that is measured; its CPU time is that of all its threads, user and system."""
 
-    def __init__(self, name, port, command, environment=None, output=subprocess.DEVNULL):
-        self.name, self.port = name, port
-        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+    def __init__(self, name, port, command, environment=None, output=subprocess.DEVNULL, input=subprocess.DEVNULL):
+        self.name, self.port, self.tls_port = name, port, None
+        self.process = subprocess.Popen(command, env=environment, stdin=input, stdout=output, stderr=subprocess.STDOUT, text=True)
 
     def cpu(self):
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -141,9 +144,9 @@ class Bench:
             process.stop()
         shutil.rmtree(self.folder)
 
-    def start(self, name, port, command, environment=None, log=False):
+    def start(self, name, port, command, environment=None, log=False, **more):
         output = (self.folder / f"{name}.out").open("ab") if log else subprocess.DEVNULL
-        self.processes.append(Process(name, port, command, environment, output))
+        self.processes.append(Process(name, port, command, environment, output, **more))
         return self.processes[-1]
 
     def stop(self, process):
@@ -157,6 +160,22 @@ class Bench:
         path = self.folder / f"{kid}.pem"
         path.write_bytes(self.keys.private[kid].public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
+        return path
+
+    def certificate(self, name="gateway.example"):
+        """A new key and certificate in one file, as the gateway, HAProxy and nginx take it."""
+        folder, key = self.folder / "certificates", ec.generate_private_key(ec.SECP256R1())
+        subject, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), datetime.now(timezone.utc)
+        certificate = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+                       .serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+                       .add_extension(x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ip_address("127.0.0.1"))]), False)
+                       .sign(key, hashes.SHA256()))
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{name}.pem"
+        path.with_suffix(".new").write_bytes(key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ) + certificate.public_bytes(serialization.Encoding.PEM))
+        path.with_suffix(".new").rename(path)
         return path
 
     def nginx(self, name, http, server, access_log="off"):
@@ -191,18 +210,25 @@ class Bench:
 
     def gateway(self, upstreams, **settings):
         """All checks on, limits high enough not to be met; other settings as given."""
-        port = free_port()
+        port, tls_port = free_port(), free_port()
         gateway = self.start("gateway", port, [binary()], {
+            "PORTICO_TLS_LISTEN": f"127.0.0.1:{tls_port}", "PORTICO_TLS_CERTIFICATES": str(self.certificate().parent),
             "PORTICO_LISTEN": f"127.0.0.1:{port}", "PORTICO_UPSTREAMS": "load=" + "|".join(
                 f"127.0.0.1:{upstream.port}" for upstream in upstreams),
             "PORTICO_CONTRACTS": str(self.contracts), "PORTICO_ISSUER": ISSUER, "PORTICO_CALLER_KEY": os.urandom(32).hex(),
             "PORTICO_JWKS_URL": f"http://127.0.0.1:{upstreams[0].port}/jwks.json",
             "PORTICO_ACCESS_LOG": str(self.folder / "gateway.log"), "PORTICO_LIMIT_ADDRESS": "1000000",
-            "PORTICO_LIMIT_CALLER": "1000000", "PORTICO_WORKERS": "1", **settings}, log=True)
+            "PORTICO_LIMIT_CALLER": "1000000", "PORTICO_LIMIT_CLIENT": "1000000", "PORTICO_WORKERS": "1", **settings}, log=True)
+        gateway.tls_port = tls_port
         gateway.wait(token=self.token())
         if (gateway.ask().status_code, gateway.ask(token=Keys().token()).status_code) != (401, 401):
             raise SystemExit("the gateway does not check tokens; its figures would be worth nothing")
         return gateway
+
+
+def gateway_has(setting):
+    """Whether the gateway that is measured knows this setting."""
+    return f" {setting} " in subprocess.run([binary(), "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def milliseconds(text):
