@@ -143,12 +143,20 @@ static const struct operation operations[] = {
 	{ "listOperators", list_operators },
 	{ "createOperator", create_operator },
 	{ "removeOperatorRole", remove_operator_role },
+	{ "listMandates", list_mandates },
+	{ "createMandate", create_mandate },
+	{ "showMandate", show_mandate },
+	{ "endMandate", end_mandate },
+	{ "renewMandate", renew_mandate },
+	{ "takeMandatePaper", take_mandate_paper },
+	{ "showMandatePaper", show_mandate_paper },
 	{ 0 },
 };
 
 static const struct task tasks[] = {
 	{ "signing-keys", 60, rotate_keys },
 	{ "sweep-logins", 60, sweep_logins },
+	{ "sweep-mandates", 3600, sweep_mandates },
 	{ "sweep-revocations", 60, sweep_revocations },
 	{ "backchannel-logout", 30, tell_logout },
 	{ "sweep-logout-notices", 3600, sweep_logout_notices },

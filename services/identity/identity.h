@@ -46,6 +46,8 @@ int oauth_error(struct request *rq, int status, const char *error, const char *d
 /* The client that proved itself, or NULL: already answered. */
 json_t *prove_client(struct request *rq);
 
+#define ACCESS_TOKEN_TYPE "urn:ietf:params:oauth:token-type:access_token"
+
 /* tokens.c */
 /* The answer of the token endpoint for claims (of redeem_code and its like). refresh may be NULL. NULL: already
  * answered. */
@@ -83,6 +85,20 @@ int issue_token(struct request *rq);
 int revoke_token(struct request *rq);
 int introspect_token(struct request *rq);
 int show_metadata(struct request *rq);
+
+/* token_endpoint.c: answers with what make_tokens gives */
+int reply_tokens(struct request *rq, const json_t *client, const json_t *claims, const char *refresh);
+
+/* mandates.c */
+int create_mandate(struct request *rq);
+int list_mandates(struct request *rq);
+int show_mandate(struct request *rq);
+int end_mandate(struct request *rq);
+int renew_mandate(struct request *rq);
+int take_mandate_paper(struct request *rq);
+int show_mandate_paper(struct request *rq);
+int grant_exchange(struct request *rq, const json_t *client);
+int sweep_mandates(struct request *rq);
 
 /* logout.c */
 int log_out(struct request *rq);

@@ -5,7 +5,7 @@
 #include "identity.h"
 #include "identity.sql.h"
 
-static int reply_tokens(struct request *rq, const json_t *client, const json_t *claims, const char *refresh)
+int reply_tokens(struct request *rq, const json_t *client, const json_t *claims, const char *refresh)
 {
 	json_t *tokens = make_tokens(rq, json_text(client, "id"), claims, refresh);
 
@@ -99,7 +99,8 @@ int issue_token(struct request *rq)
 		const char *name;
 		int (*grant)(struct request *rq, const json_t *client);
 	} grants[] = { { "authorization_code", grant_code }, { "refresh_token", grant_refresh },
-		{ "client_credentials", grant_client } };
+		{ "client_credentials", grant_client },
+		{ "urn:ietf:params:oauth:grant-type:token-exchange", grant_exchange } };
 	const char *type = form(rq, "grant_type");
 	json_t *client;
 

@@ -75,6 +75,49 @@ def identity_removeOperatorRole(w):
     return Right(w.elena, "DELETE", f"/identity/v1/operators/{made['id']}/roles/operator", {}, names=made["id"])
 
 
+@recipe
+def identity_listMandates(w):
+    made = portico.mandate(w.chiara, w.anna.person["fiscal code"])
+    return Right(w.chiara, "GET", "/identity/v1/mandates", {}, secret=made["id"])
+
+
+@recipe
+def identity_createMandate(w):
+    return Right(w.chiara, "POST", "/identity/v1/mandates", {"json": portico.new_mandate(w.anna.person["fiscal code"])},
+                 bystander=lambda: w.chiara.get("/identity/v1/mandates?limit=100").json())
+
+
+@recipe
+def identity_showMandate(w):
+    made = portico.mandate(w.chiara, w.anna.person["fiscal code"])
+    return Right(w.anna, "GET", f"/identity/v1/mandates/{made['id']}", {}, secret=made["id"], names=made["id"])
+
+
+@recipe
+def identity_endMandate(w):
+    made = portico.mandate(w.chiara, w.anna.person["fiscal code"])
+    return Right(w.anna, "DELETE", f"/identity/v1/mandates/{made['id']}", {}, names=made["id"])
+
+
+@recipe
+def identity_renewMandate(w):
+    made = portico.mandate(w.chiara, w.anna.person["fiscal code"])
+    return Right(w.chiara, "POST", f"/identity/v1/mandates/{made['id']}/renewals", {"json": {"duration": "1-day"}}, names=made["id"])
+
+
+@recipe
+def identity_takeMandatePaper(w):
+    made = portico.mandate(w.chiara, w.anna.person["fiscal code"], signed=False)
+    return Right(w.chiara, "PUT", f"/identity/v1/mandates/{made['id']}/paper",
+                 {"data": portico.PDF, "headers": {"Content-Type": "application/pdf"}}, names=made["id"])
+
+
+@recipe
+def identity_showMandatePaper(w):
+    made = portico.mandate(w.chiara, w.anna.person["fiscal code"])
+    return Right(w.anna, "GET", f"/identity/v1/mandates/{made['id']}/paper", {}, names=made["id"])
+
+
 # ---- payments
 
 @recipe

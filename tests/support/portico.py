@@ -201,3 +201,18 @@ def new_appointment(client, **more):
 def hold(citizen, **more):
     """A held place, which is given back at the end only by its own end: cancel it, a person holds at most five."""
     return citizen.post("/booking/v1/appointments", new_appointment(citizen, **more), expect=201).json()
+
+
+# ---- mandates
+
+def new_mandate(code=None, **more):
+    return {"fiscalCode": code or fiscal_code(), "givenName": "Ines", "familyName": "Prova", "scopes": ["practices", "payments"],
+            "purpose": "Domanda di contrassegno per la sosta", "duration": "31-days"} | more
+
+
+def mandate(operator, code=None, signed=True, **more):
+    """A mandate of the operator's office; active when it is signed."""
+    made = operator.post("/identity/v1/mandates", new_mandate(code, **more), expect=201).json()
+    if not signed:
+        return made
+    return operator.put(f"/identity/v1/mandates/{made['id']}/paper", data=PDF, headers={"Content-Type": "application/pdf"}, expect=200).json()
