@@ -85,7 +85,8 @@ bool forward_broke(struct client *client)
 	if (!may_go_again(&client->exchange) || !upstream_may_retry(client))
 		return fail_broken(client);
 	go_again(client);
-	return forward_acquire(client);
+	worker_schedule(client->worker, client);
+	return true;
 }
 
 /* A request that only reads, and whose answer may still come from elsewhere when its replica turns out to hang. */
