@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "client.h"
 
-enum { LINE_MAX_BYTES = 2048 };
+enum { LINE_MAX_BYTES = 2048, SLOW_US = 1000000 };
 
 int access_log_open(const char *target)
 {
@@ -20,11 +20,12 @@ int access_log_open(const char *target)
 	return open(target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 }
 
-void access_log_start(struct access_log *log, int fd)
+void access_log_start(struct access_log *log, int fd, unsigned sample)
 {
 	struct stat status;
 
 	log->fd = fd;
+	log->sample = sample;
 	log->pipe = fd >= 0 && fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
 }
 
@@ -105,7 +106,17 @@ static void put_number_member(struct writer *writer, const char *name, int64_t v
 	put_number(writer, (uint64_t)value);
 }
 
-static void put_line(struct writer *writer, struct access_log *log, const struct client *client)
+/* Which replica had the request last, and how long it took to the head of its answer. */
+static void put_upstream(struct writer *writer, const struct exchange *exchange)
+{
+	put_member(writer, "upstream", exchange->replica);
+	if (exchange->answer_known)
+		put_number_member(writer, "upstreamMicroseconds", exchange->upstream_us);
+	if (exchange->retries)
+		put_number_member(writer, "retries", exchange->retries);
+}
+
+static void put_line(struct writer *writer, struct access_log *log, const struct client *client, int64_t microseconds)
 {
 	const struct exchange *exchange = &client->exchange;
 
@@ -124,7 +135,9 @@ static void put_line(struct writer *writer, struct access_log *log, const struct
 	put_number_member(writer, "status", exchange->status);
 	if (exchange->problem)
 		put_member(writer, "problem", exchange->problem);
-	put_number_member(writer, "microseconds", worker_clock_us() - exchange->started_us);
+	put_number_member(writer, "microseconds", microseconds);
+	if (exchange->replica)
+		put_upstream(writer, exchange);
 	put_number_member(writer, "bytesIn", (int64_t)exchange->request_body.passed);
 	put_number_member(writer, "bytesOut", (int64_t)(exchange->answer_body.passed + exchange->page_sent));
 	if (exchange->principal) {
@@ -134,16 +147,28 @@ static void put_line(struct writer *writer, struct access_log *log, const struct
 	put_literal(writer, "}\n");
 }
 
+/* Whether a request is one of many that went well, and not the one of them that is logged. */
+static bool passes_over(struct access_log *log, const struct exchange *exchange, int64_t microseconds)
+{
+	if (exchange->status >= 400 || microseconds >= SLOW_US)
+		return false;
+	if (++log->passed_over < log->sample)
+		return true;
+	log->passed_over = 0;
+	return false;
+}
+
 void access_log_request(struct access_log *log, const struct client *client)
 {
+	int64_t microseconds = worker_clock_us() - client->exchange.started_us;
 	struct writer writer;
 
-	if (log->fd < 0)
+	if (log->fd < 0 || passes_over(log, &client->exchange, microseconds))
 		return;
 	if (ACCESS_LOG_BUFFER - log->length < LINE_MAX_BYTES)
 		access_log_flush(log);
 	writer = (struct writer){ log->text + log->length, log->text + ACCESS_LOG_BUFFER, false };
-	put_line(&writer, log, client);
+	put_line(&writer, log, client, microseconds);
 	if (writer.full)
 		log->dropped++;
 	else

@@ -263,10 +263,23 @@ static bool advance(struct client *client)
 	return forward_send_answer(client);
 }
 
+/* Nobody waits for the answer, and no harm is done when the service does not get the request, or not to its end. Who
+ * has only closed his side may well wait (RFC 9112, section 9.6), so that is not taken for a goodbye. */
+static bool is_abandoned(const struct client *client)
+{
+	const struct exchange *exchange = &client->exchange;
+
+	return client->stream.reset && !exchange->answer_known && (exchange->idempotent || !exchange->upstream);
+}
+
 bool forward_step(struct client *client)
 {
 	struct exchange *exchange = &client->exchange;
 
+	if (is_abandoned(client)) {
+		client_close(client);
+		return true;
+	}
 	if (!advance(client))
 		return true;
 	if (exchange->answer_known && exchange->answer_body.done && !buffer_length(&client->out)) {

@@ -23,6 +23,7 @@ struct gateway {
 	struct token_rules token_rules;
 	const char *jwks_url;
 	const char *access_log;
+	unsigned access_log_sample; /* one of so many requests that went well */
 	size_t origin_count;
 	const char *origins[MAX_ORIGINS];
 	char *origins_text; /* which they point into */

@@ -51,7 +51,7 @@ static bool start_workers(void)
 			fprintf(stderr, "cannot listen on %s: %s\n", config("PORTICO_LISTEN"), strerror(errno));
 			return false;
 		}
-		access_log_start(&workers[i]->log, log_fd);
+		access_log_start(&workers[i]->log, log_fd, gateway.access_log_sample);
 	}
 	pages_start(workers, gateway.workers);
 	for (unsigned i = 0; i < gateway.workers; i++) {

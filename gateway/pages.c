@@ -14,10 +14,32 @@
 static struct worker *const *all_workers;
 static unsigned worker_total;
 
+/* The names of the services that cannot be asked, as a sentence; empty when there is none. */
+static void name_missing(struct rules *rules, char *text, size_t size)
+{
+	size_t length = 0;
+
+	*text = '\0';
+	for (size_t i = 0; i < rules->service_count && length < size; i++) {
+		if (!service_ready(&rules->services[i]))
+			length += (size_t)snprintf(text + length, size - length, "%s%s",
+				length ? ", " : "Not ready: ", rules->services[i].name);
+	}
+}
+
 static void answer_status(struct client *client)
 {
-	answer_page(client, 200, "application/problem+json",
-		strdup("{\"type\":\"about:blank\",\"title\":\"OK\",\"status\":200,\"detail\":\"The gateway is up.\"}"));
+	struct rules *rules = gateway_hold_rules(client->worker->gateway, NULL);
+	char missing[512];
+
+	name_missing(rules, missing, sizeof(missing));
+	rules_release(rules);
+	if (*missing)
+		answer_later(client, 503, "unavailable", missing, 5);
+	else
+		answer_page(client, 200, "application/problem+json",
+			strdup("{\"type\":\"about:blank\",\"title\":\"OK\",\"status\":200,"
+			       "\"detail\":\"The gateway and all services are up.\"}"));
 }
 
 static void answer_livez(struct client *client)

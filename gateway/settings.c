@@ -28,6 +28,9 @@ static const struct setting own_settings[] = {
 	{ "PORTICO_WORKERS", "0", "Worker threads; 0: one per core.", .number = true },
 	{ "PORTICO_CORS_ORIGINS", "", "Origins of front ends that browsers may call from, by comma." },
 	{ "PORTICO_ACCESS_LOG", "-", "File of the access log; -: standard output; off: none." },
+	{ "PORTICO_ACCESS_LOG_SAMPLE", "1",
+		"Of so many requests that went well one is in the access log; what failed or took a second is always.",
+		.number = true },
 	{ "PORTICO_LOG_LEVEL", "info", "error, warning, info or debug." },
 	{ "PORTICO_LIMIT_ADDRESS", "12000", "Requests a minute from one address; 0: no limit.", .number = true },
 	{ "PORTICO_LIMIT_CALLER", "3000",
@@ -119,6 +122,7 @@ bool gateway_read_settings(struct gateway *gateway)
 	gateway->token_rules = (struct token_rules){ config("PORTICO_ISSUER"), config("PORTICO_AUDIENCE") };
 	gateway->jwks_url = config("PORTICO_JWKS_URL");
 	gateway->access_log = config("PORTICO_ACCESS_LOG");
+	gateway->access_log_sample = (unsigned)config_number("PORTICO_ACCESS_LOG_SAMPLE");
 	if (!endpoint_parse(config("PORTICO_LISTEN"), &gateway->listen))
 		return wrong("PORTICO_LISTEN: \"%s\" is not address:port", config("PORTICO_LISTEN"));
 	if (*tls && !endpoint_parse(tls, &gateway->tls_listen))

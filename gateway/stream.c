@@ -39,6 +39,8 @@ void stream_event(struct stream *stream, uint32_t events)
 		stream->writable = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		stream->hung_up = true;
+	if (events & (EPOLLHUP | EPOLLERR))
+		stream->reset = true;
 	stream->ready(stream);
 }
 

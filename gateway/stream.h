@@ -24,6 +24,7 @@ struct stream {
 	struct ssl_st *tls;
 	bool readable, writable; /* until a call says otherwise */
 	bool hung_up;		 /* the peer has closed its side; there may be bytes left to read */
+	bool reset;		 /* and takes none any more */
 	void (*ready)(struct stream *stream);
 	struct stream *next_dead; /* closed, to be freed by the worker */
 };
