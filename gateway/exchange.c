@@ -192,9 +192,11 @@ void exchange_begin(struct client *client, char *data, size_t length)
 	if (!read_request(client, data, length, &asking) || !quota_holds(client) ||
 		!read_expectation(client, &asking.head) || !read_path(client, &asking))
 		return;
-	if (pages_answer(client, &asking))
+	if (pages_answer(client, &asking) || !allowed(client, &asking))
 		return;
-	if (allowed(client, &asking))
+	if (client->exchange.route->service == client->exchange.view->rules->service_count)
+		pages_operate(client);
+	else
 		forward_start(client, &asking);
 }
 

@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "jwks.h"
 #include "metrics.h"
+#include "quota.h"
 #include "rules.h"
 #include "upstream_counters.h"
 
@@ -90,8 +91,6 @@ bool pages_answer(struct client *client, const struct asking *asking)
 
 	if (is(asking, "/metrics") && metrics_here)
 		page = answer_metrics;
-	else if (is(asking, "/status"))
-		page = answer_status;
 	else if (is(asking, "/livez"))
 		page = answer_livez;
 	else if (is(asking, "/readyz"))
@@ -107,6 +106,22 @@ bool pages_answer(struct client *client, const struct asking *asking)
 		answer_problem_with(client, 405, "method-not-allowed", "the path exists, not with this method",
 			(struct extra_field){ "Allow", "GET, HEAD" });
 	return true;
+}
+
+void pages_operate(struct client *client)
+{
+	static const struct {
+		const char *operation;
+		void (*answer)(struct client *client);
+	} operations[] = { { "showStatus", answer_status }, { "listLimits", quota_answer } };
+
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		if (strcmp(operations[i].operation, client->exchange.route->operation->id) == 0) {
+			operations[i].answer(client);
+			return;
+		}
+	}
+	answer_problem(client, 501, "not-implemented", "this gateway is older than its contract");
 }
 
 static double sum_of(size_t offset)

@@ -15,8 +15,7 @@ static bool take(struct client *client, enum rate_per per, uint64_t key, struct 
 
 	if (!key || !limit.requests)
 		return true;
-	state = limit_take(client->worker->gateway->limits, per == PER_ADDRESS ? LIMIT_ADDRESSES : LIMIT_CALLERS, key,
-		limit, client->worker->now_us);
+	state = limit_take(client->worker->gateway->limits, quota_table(per), key, limit, client->worker->now_us);
 	if (!told->known || !state.allowed || state.remaining < told->remaining)
 		*told = state;
 	return state.allowed;
@@ -67,8 +66,7 @@ static void follow_plan(struct principal *principal, const struct quota_plan *pl
 		principal->limits[PER_TENANT] = quota_plan_tenant(plan, caller->tenant);
 }
 
-/* A bucket for each entry of x-rate and each whom it counts. */
-static uint64_t operation_key(
+uint64_t quota_key(
 	const struct client *client, const struct contract_operation *operation, const struct contract_rate *rate)
 {
 	uint64_t whose = rate->per == PER_ADDRESS ? client->address_key : client->exchange.principal->keys[rate->per];
@@ -89,7 +87,7 @@ static bool admit_to_operation(struct client *client)
 		const struct contract_rate *rate = &operation->rates[i];
 		struct limit limit = { rate->requests, rate->seconds };
 
-		if (!take(client, rate->per, operation_key(client, operation, rate), limit))
+		if (!take(client, rate->per, quota_key(client, operation, rate), limit))
 			return refuse(client, rate->per, true);
 	}
 	return true;

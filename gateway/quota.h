@@ -10,3 +10,14 @@ void quota_count(struct client *client);
 bool quota_holds(struct client *client);
 /* Takes from all the other limits, once route and caller are known. False: as above. */
 bool quota_admit(struct client *client);
+
+static inline enum limit_table quota_table(enum rate_per per)
+{
+	return per == PER_ADDRESS ? LIMIT_ADDRESSES : LIMIT_CALLERS;
+}
+
+/* The bucket of an entry of an operation's x-rate, for this caller; 0: it does not count him. */
+uint64_t quota_key(
+	const struct client *client, const struct contract_operation *operation, const struct contract_rate *rate);
+/* GET /limits: the caller's, and what is left of each. */
+void quota_answer(struct client *client);

@@ -77,10 +77,10 @@ static bool lies_within(const char *path, const char *base)
 {
 	size_t length = strlen(base);
 
-	return strncmp(path, base, length) == 0 && (path[length] == '/' || !path[length]);
+	return length && strncmp(path, base, length) == 0 && (path[length] == '/' || !path[length]);
 }
 
-/* No contract has its paths among those of another. */
+/* No contract has its paths among those of another; that of the gateway itself has single ones at the root. */
 static bool has_own_base(const struct routes *routes, const struct contract *contract, char **ret_error)
 {
 	const char *base = contract_base_path(contract);
@@ -146,6 +146,14 @@ const struct route *route_find(const struct routes *routes, const char *method, 
 	struct path_values *ret_values, const char **ret_allow)
 {
 	return path_tree_find(routes->tree, method, path, length, ret_values, ret_allow);
+}
+
+void routes_each(const struct routes *routes, void (*visit)(void *context, const struct route *route), void *context)
+{
+	for (size_t i = 0; i < routes->count; i++) {
+		for (size_t k = 0; k < routes->services[i].count; k++)
+			visit(context, &routes->services[i].routes[k]);
+	}
 }
 
 struct tenant_check {

@@ -27,4 +27,5 @@ const struct route *route_find(const struct routes *routes, const char *method, 
 bool route_tenant_matches(
 	const struct route *route, const struct path_values *values, const char *query, const char *tenant);
 
+void routes_each(const struct routes *routes, void (*visit)(void *context, const struct route *route), void *context);
 void routes_print(const struct routes *routes);

@@ -58,11 +58,12 @@ static bool read_upstreams(struct rules *rules, char **ret_error)
 
 static bool read_contracts(struct rules *rules, char **ret_error)
 {
-	const char *names[MAX_SERVICES];
+	const char *names[MAX_SERVICES + 1];
 
 	for (size_t i = 0; i < rules->service_count; i++)
 		names[i] = rules->services[i].name;
-	rules->routes = routes_new(config("PORTICO_CONTRACTS"), names, rules->service_count, ret_error);
+	names[rules->service_count] = "gateway";
+	rules->routes = routes_new(config("PORTICO_CONTRACTS"), names, rules->service_count + 1, ret_error);
 	return rules->routes != NULL;
 }
 

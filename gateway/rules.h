@@ -20,7 +20,7 @@ struct rules {
 	struct upstream_service services[MAX_SERVICES];
 	atomic_uint counter_sets;
 	struct service_counters *_Atomic counters[MAX_WORKERS]; /* upstream_counters.c */
-	struct routes *routes;
+	struct routes *routes; /* of the services in their order, then of the gateway itself */
 	struct quota_plan *plan;
 	struct certificates *certificates; /* NULL without TLS */
 };

@@ -3,9 +3,11 @@ import time
 
 import pytest
 
+from support import contracts
 from support.edge import free_port
 from support.waiting import eventually
 
+LIMITS = contracts.document("gateway.yaml")["paths"]["/limits"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
 THING, RATED = "/echo/v1/things/7", "/echo/v1/rated"
 
 
@@ -103,6 +105,38 @@ def test_the_tightest_limit_is_told(bench, token):
         assert (answer["X-RateLimit-Limit"], answer["X-RateLimit-Remaining"], answer["X-RateLimit-Reset"]) == ("3", "2", "20")
         answer = limited.ask("GET", "/echo/v1/open")
         assert answer["X-RateLimit-Limit"] == "1000"
+
+
+def limits_of(gateway, **options):
+    answer = gateway.ask("GET", "/limits", **options)
+    assert answer.status == 200 and contracts.violations("gateway.yaml", LIMITS, answer.json()) == []
+    return {(item["per"], item.get("operation")): (item["requests"], item["remaining"], item["window"]) for item in answer.json()["items"]}
+
+
+def test_list_limits(bench, token, operator):
+    with bench.gateway(PORTICO_LIMIT_ADDRESS="1000", PORTICO_LIMIT_CALLER="50", PORTICO_LIMIT_CLIENT="20", PORTICO_LIMIT_TENANT="10") as limited:
+        citizen, desk = token(), operator("c_a944")
+        rated = {("subject", f"GET {RATED}"): (3, 3, 60), ("address", f"POST {RATED}"): (2, 2, 3600)}
+        address = limits_of(limited)
+        assert set(address) == {("address", None), ("address", f"POST {RATED}")} and address["address", None][0] == 1000
+        assert limits_of(limited, token=citizen).items() >= {("subject", None): (50, 49, 60), ("client", None): (20, 19, 60), **rated}.items()
+        statuses(limited, 3, RATED, token=citizen)
+        seen = limits_of(limited, token=citizen)
+        assert seen["subject", None] == (50, 45, 60) and seen["subject", f"GET {RATED}"] == (3, 0, 60)      # asking counts, too
+        assert not any(per == "tenant" for per, _ in seen)
+        seen = limits_of(limited, token=desk)
+        assert seen["tenant", None] == (10, 9, 60) and seen["tenant", f"GET {RATED}"] == (5, 5, 86400)
+        assert ("subject", f"GET {RATED}") not in limits_of(limited, token=token(scope="profile"))
+        assert limited.ask("GET", "/limits", token="wrong").status == 401
+        assert limited.ask("GET", "/limits?x=1").status == 400
+        answer = limited.ask("POST", "/limits")
+        assert (answer.status, answer["Allow"]) == (405, "GET, HEAD")
+
+
+def test_list_limits_of_the_suite(anonymous, citizen):
+    anonymous.get("/limits", expect=200)
+    items = citizen("Anna Bianchi").get("/limits", expect=200).json()["items"]
+    assert [item["per"] for item in items if "operation" not in item and item["per"] == "subject"] == ["subject"]
 
 
 @pytest.fixture

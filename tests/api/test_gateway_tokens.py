@@ -2,6 +2,7 @@
 import hashlib
 import hmac
 import json
+import secrets
 import time
 
 import jwt
@@ -9,7 +10,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from support.edge import Upstream, b64, free_port, sign
+from support import clients, tokens
+from support.edge import Upstream, Wire, b64, free_port, sign
+from support.oauth import Browser
 from support.waiting import eventually
 
 
@@ -277,3 +280,49 @@ def test_answers_that_are_none_change_nothing(bench, token, answer):
         eventually(lambda: careful.ask("GET", "/echo/v1/things/7", token=token(sid="odd-1")).status == 401)
         assert careful.metric("portico_gateway_revocations") == 1
     feed.close()
+
+
+# ---- On the whole suite: from the end of a session to the refusal of its token
+
+def seconds_until_refused(stack, token, path, revoke):
+    """Over connections to all workers, which have the token in their caches when it is revoked."""
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+    wires = [Wire(stack.port("gateway")) for _ in range(16)]
+    ask = lambda: {wire.send(request).answer().status for wire in wires}
+    try:
+        assert ask() == {200}
+        revoke()
+        begun = time.monotonic()
+        eventually(lambda: ask() == {401}, within=5, every=0.01)
+        return time.monotonic() - begun
+    finally:
+        for wire in wires:
+            wire.__exit__()
+
+
+def test_an_ended_session_is_refused_within_a_second(stack):
+    taken = []
+    for _ in range(5):
+        browser = Browser(stack)
+        given = browser.tokens()
+        form = {"client_id": "demo-area", "token": given["refresh_token"]}
+        taken.append(seconds_until_refused(stack, given["access_token"], "/identity/v1/me",
+                                           lambda: browser.post("/identity/v1/revoke", data=form, expect=200)))
+    print("ended sessions were refused everywhere after", ", ".join(f"{seconds:.2f} s" for seconds in taken))
+
+
+def test_a_suspended_client_is_refused_and_comes_back(stack):
+    name, path = f"spare-{secrets.token_hex(4)}", "/payments/v1/positions"
+    stack.sql("identity", f"INSERT INTO clients (tenant_id, id, name, kind, secret_sha256, scopes) VALUES ('c_a944', '{name}', 'Prova', "
+                          f"'partner', sha256('x'), '{{partner:positions}}')")
+    caller = clients.Partner(stack.url(), name, "x", "c_a944", "partner:positions")
+    try:
+        suspend = "UPDATE clients SET suspended_at = now() WHERE id = '%s'" % name
+        taken = seconds_until_refused(stack, tokens.good(caller), path, lambda: stack.sql("identity", suspend))
+        print(f"a suspended client was refused everywhere after {taken:.2f} s")
+        stack.sql("identity", f"UPDATE clients SET suspended_at = NULL WHERE id = '{name}'")
+        assert caller.get(path).status_code == 401
+        again = lambda: clients.Partner(stack.url(), name, "x", "c_a944", "partner:positions").get(path)
+        eventually(lambda: again().status_code == 200, within=10, every=0.5)     # of those that are given out from now on
+    finally:
+        stack.sql("identity", f"DELETE FROM clients WHERE id = '{name}'")

@@ -132,7 +132,8 @@ class Bench:
         self.folder = Path(tempfile.mkdtemp(prefix="portico-load-"))
         self.contracts = self.folder / "contracts"
         shutil.copytree(HERE / "contracts", self.contracts)
-        shutil.copy(ROOT / "openapi/common.yaml", self.contracts)
+        for name in ("common", "gateway"):
+            shutil.copy(ROOT / f"openapi/{name}.yaml", self.contracts)
         self.keys, self.processes = Keys(), []
         (self.folder / "jwks.json").write_text(json.dumps(self.keys.jwks()))
 

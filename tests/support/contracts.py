@@ -11,7 +11,7 @@ from referencing.jsonschema import DRAFT4
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("identity", "dossier", "payments", "notifications", "booking", "protocol")
-CONTRACTS = (*SERVICES, "feed")   # a program may serve more than one
+CONTRACTS = (*SERVICES, "feed", "gateway")   # a program may serve more than one
 METHODS = ("get", "post", "put", "patch", "delete")
 UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.I)
 
@@ -167,7 +167,7 @@ def operations():
         if not (ROOT / "openapi" / file).exists():
             continue
         contract = document(file)
-        base = "/" + contract["servers"][0]["url"].split("://")[1].split("/", 1)[1].rstrip("/")
+        base = ("/" + contract["servers"][0]["url"].split("://")[1].partition("/")[2]).rstrip("/")
         for path, item in contract["paths"].items():
             found += [Operation(service, base, path, method, item[method], item.get("parameters", []))
                       for method in METHODS if method in item]

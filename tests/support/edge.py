@@ -340,7 +340,7 @@ class Gateway:
 class Bench:
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="portico-edge-"))
-        for contract in [*CONTRACTS.glob("*.yaml"), ROOT / "openapi/common.yaml"]:
+        for contract in [*CONTRACTS.glob("*.yaml"), ROOT / "openapi/common.yaml", ROOT / "openapi/gateway.yaml"]:
             shutil.copy(contract, self.folder)
         self.keys, self.caller_key = Keys(), os.urandom(32).hex()
         self.upstream = Upstream(self.keys)
