@@ -178,10 +178,26 @@ static bool body_acceptable(struct client *client, const struct asking *asking)
 	return true;
 }
 
+/* Several Accept fields are one list: what one of them takes, the list takes. */
+static bool answer_acceptable(struct client *client, const struct asking *asking)
+{
+	const struct contract_operation *operation = client->exchange.route->operation;
+	const struct http1_head *head = &asking->head;
+
+	if (!head->known[FIELD_ACCEPT])
+		return true;
+	for (size_t i = 0; i < head->field_count; i++) {
+		if (head->fields[i].id == FIELD_ACCEPT && contract_accepted(operation, head->fields[i].value))
+			return true;
+	}
+	answer_problem(client, 406, "not-acceptable", "this operation answers with no media type that Accept takes");
+	return false;
+}
+
 static bool allowed(struct client *client, struct asking *asking)
 {
 	return find_route(client, asking) && authorize(client, asking) && quota_admit(client) &&
-	       body_acceptable(client, asking) && parameters_hold(client, asking);
+	       body_acceptable(client, asking) && answer_acceptable(client, asking) && parameters_hold(client, asking);
 }
 
 void exchange_begin(struct client *client, char *data, size_t length)

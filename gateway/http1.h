@@ -14,6 +14,7 @@ enum field_id { /* the fields that the gateway looks at, or never passes on */
 	FIELD_CONTENT_LENGTH,
 	FIELD_TRANSFER_ENCODING,
 	FIELD_EXPECT,
+	FIELD_ACCEPT,
 	FIELD_AUTHORIZATION,
 	FIELD_CONTENT_TYPE,
 	FIELD_ORIGIN,

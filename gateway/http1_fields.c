@@ -21,6 +21,7 @@ static const struct known_field {
 	FIELD("content-length", FIELD_CONTENT_LENGTH, SINGLE | DROP),
 	FIELD("transfer-encoding", FIELD_TRANSFER_ENCODING, SINGLE | DROP),
 	FIELD("expect", FIELD_EXPECT, SINGLE | DROP),
+	FIELD("accept", FIELD_ACCEPT, 0),
 	FIELD("authorization", FIELD_AUTHORIZATION, SINGLE),
 	FIELD("content-type", FIELD_CONTENT_TYPE, SINGLE),
 	FIELD("origin", FIELD_ORIGIN, SINGLE),

@@ -47,44 +47,39 @@ static const char *look_up(void *context, enum parameter_place place, const char
 	return query->names[i] ? query->values[i] : NULL;
 }
 
-static bool decode(struct arena *arena, const char *text, size_t length, const char **ret_text)
+/* path_decode() has refused what cannot be decoded. */
+static const char *decode(struct arena *arena, const char *text, size_t length)
 {
 	char *decoded = arena_alloc(arena, length + 1);
 
-	*ret_text = decoded;
-	return text_form_decode(text, length, decoded);
+	text_form_decode(text, length, decoded);
+	return decoded;
 }
 
-/* False when a percent sign is broken: one reader would take it as it stands, another would not. */
-static bool decode_query(struct arena *arena, const struct asking *asking, struct decoded_query *ret_query)
+static struct decoded_query decode_query(struct arena *arena, const struct asking *asking)
 {
+	struct decoded_query decoded = { .asking = asking };
 	const char *query = asking->query;
 	struct query_part part;
 	size_t count = 0, at = 0;
 
 	while (query_next(&query, &part))
 		count++;
-	*ret_query = (struct decoded_query){ .asking = asking,
-		.names = arena_alloc(arena, (count + 1) * sizeof(char *)),
-		.values = arena_alloc(arena, (count + 1) * sizeof(char *)) };
+	decoded.names = arena_alloc(arena, (count + 1) * sizeof(char *));
+	decoded.values = arena_alloc(arena, (count + 1) * sizeof(char *));
 	for (query = asking->query; query_next(&query, &part); at++) {
-		if (!decode(arena, part.name, part.name_length, &ret_query->names[at]) ||
-			(part.value && !decode(arena, part.value, part.value_length, &ret_query->values[at])))
-			return false;
+		decoded.names[at] = decode(arena, part.name, part.name_length);
+		decoded.values[at] = part.value ? decode(arena, part.value, part.value_length) : NULL;
 	}
-	return true;
+	return decoded;
 }
 
 static bool judge(struct client *client, struct asking *asking, struct arena *arena)
 {
 	const struct contract_operation *operation = client->exchange.route->operation;
 	json_auto_t *errors = json_array();
-	struct decoded_query query;
+	struct decoded_query query = decode_query(arena, asking);
 
-	if (!decode_query(arena, asking, &query)) {
-		answer_problem(client, 400, "malformed-request", "a broken percent sign in the query");
-		return false;
-	}
 	json_decref(contract_check_parameters(operation, &asking->values, query.names, look_up, &query, errors));
 	if (!json_array_size(errors))
 		return true;

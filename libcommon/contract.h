@@ -50,6 +50,8 @@ struct contract_operation {
 	const struct contract_body *bodies;
 	size_t body_count;
 	bool body_required;
+	const char *const *answers; /* media types of its 2xx answers */
+	size_t answer_count;
 	const struct contract_rate *rates;
 	size_t rate_count;
 	size_t max_body;	     /* x-max-body in bytes, else 64 KiB; 0 where no body is declared */
@@ -107,3 +109,7 @@ bool contract_parameters_hold(const struct contract_operation *operation, const 
 
 /* The declared body for a Content-Type ("application/json; charset=utf-8" finds "application/json"), or NULL: 415. */
 const struct contract_body *contract_body_for(const struct contract_operation *operation, const char *content_type);
+
+/* Whether one of the operation's media types is acceptable to who sent this Accept (RFC 9110, section 12.5.1): also
+ * when it cannot be read, and when there is no answer with a content. Does not allocate. */
+bool contract_accepted(const struct contract_operation *operation, const char *accept);

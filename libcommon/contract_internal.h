@@ -59,6 +59,8 @@ bool builder_member(struct builder *b, struct located at, const char *key, struc
 
 /* Fills in one operation from its definition. item is the path item, whose parameters hold for all its operations. */
 bool operation_build(struct builder *b, struct contract_operation *operation, struct located item, struct located at);
+bool operation_answers(struct builder *b, struct contract_operation *operation, struct located at, json_t *definition);
+bool operation_media_type(struct builder *b, struct located media, const char *name, struct schema **ret_schema);
 bool operation_security(struct builder *b, struct contract_operation *operation, struct located at);
 
 /* Those of the operation and of its path item; definition gets them with their $ref followed. */

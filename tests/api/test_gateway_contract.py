@@ -47,7 +47,6 @@ WRONG = {
     "too short": (MEASURED + "&text=a", [("text", "query", "minLength")]),
     "too short, counted as letters": (MEASURED + "&text=%C3%A0", [("text", "query", "minLength")]),
     "too long": (MEASURED + "&text=" + "a" * 701, [("text", "query", "maxLength")]),
-    "no UTF-8": (MEASURED + "&text=%C3%28", [("text", "query", "format")]),
     "against its pattern": (MEASURED + "&after=a%20b", [("after", "query", "pattern")]),
     "no number": (MEASURED + "&ratio=1e", [("ratio", "query", "type")]),
     "several": ("/echo/v1/measured/7?limit=0&color=red&after=%3B", [
@@ -74,8 +73,8 @@ def test_wrong_parameters(gateway, upstream, name):
     assert answer.json()["instance"] == target.partition("?")[0] and not upstream.seen
 
 
-@pytest.mark.parametrize("query", ["&text=%zz", "&te%xt=ab", "&text=ab%4", "&limit=1%"])
-def test_broken_percent_signs(gateway, upstream, query):
+@pytest.mark.parametrize("query", ["&text=%zz", "&te%xt=ab", "&text=ab%4", "&limit=1%", "&text=%C3%28"])
+def test_queries_with_two_readings(gateway, upstream, query):
     assert gateway.ask("GET", MEASURED + query).slug == "malformed-request"
     assert not upstream.seen
 
@@ -92,6 +91,29 @@ def test_the_right_to_call_comes_first(gateway, token):
     assert gateway.ask("GET", "/echo/v1/things/7?color=red").status == 401
     assert gateway.ask("GET", "/echo/v1/things/7?color=red", token=token(scope="messages")).status == 403
     assert gateway.ask("GET", "/echo/v1/things/7?color=red", token=token()).status == 400
+
+
+# ---- Media types
+
+@pytest.mark.parametrize("accept, status", [
+    (None, 200), ("*/*", 200), ("application/json", 200), ("text/*;q=0.5", 200), ("nonsense", 200), ("", 200),
+    ("text/html", 406), ("application/problem+json", 406), ("*/*;q=0", 406)])
+def test_accept(gateway, upstream, accept, status):
+    answer = gateway.ask("GET", "/echo/v1/typed", {} if accept is None else {"Accept": accept})
+    assert answer.status == status
+    if status == 406:
+        assert answer.slug == "not-acceptable" and not upstream.seen
+
+
+def test_accept_in_several_fields(gateway):
+    with gateway.wire() as wire:
+        ask = "GET /echo/v1/typed HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\nAccept: "
+        assert wire.send(ask + "image/png\r\n\r\n").answer().status == 406
+        assert wire.send(ask + "text/csv\r\n\r\n").answer().status == 200
+
+
+def test_accept_where_there_is_nothing_to_choose_from(gateway):
+    assert gateway.ask("GET", "/echo/v1/open", {"Accept": "text/html"}).status == 200
 
 
 # ---- Paths
