@@ -1,4 +1,5 @@
-/* What http2.c (the connection) and http2_stream.c (one request on it) share. */
+/* What http2.c (the connection), http2_stream.c (one request on it) and http2_head.c (the head of that request) share.
+ */
 #pragma once
 #include <nghttp2/nghttp2.h>
 #include "http2.h"
@@ -36,5 +37,6 @@ struct http2_stream *http2_stream_new(struct http2 *http2, int32_t id);
 void http2_stream_field(struct http2_stream *stream, nghttp2_rcbuf *name, nghttp2_rcbuf *value);
 /* The head is whole: the request is served. */
 void http2_stream_begin(struct http2_stream *stream);
+void http2_stream_forget_head(struct http2_stream *stream);
 void http2_stream_data(struct http2_stream *stream, const uint8_t *data, size_t length);
 void http2_stream_body_ended(struct http2_stream *stream);
