@@ -13,7 +13,7 @@ enum { ASSERTION_LIFE = 300, CLOCK_SKEW = 60, JTI_MAX = 200 };
 int oauth_error(struct request *rq, int status, const char *error, const char *description)
 {
 	reply_header(rq, "Cache-Control", "no-store");
-	if (status == 401)
+	if (status == 401 && http_header(rq, "Authorization"))
 		reply_header(rq, "WWW-Authenticate", "Basic realm=\"portico\"");
 	return reply_json(rq, status, json_make(rq, "{s:s s:s*}", "error", error, "error_description", description));
 }
