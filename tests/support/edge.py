@@ -81,13 +81,13 @@ class Upstream(ThreadingHTTPServer):
     kernel takes connections, nobody serves them. close() is its end."""
     daemon_threads, request_queue_size = True, 256
 
-    def __init__(self, keys, port=0):
+    def __init__(self, keys, port=0, host="127.0.0.1"):
         self.keys, self.seen, self.script, self.connections, self.ready = keys, [], None, 0, 200
         self.going, self.open = threading.Event(), set()
         self.going.set()
         self.revoked, self.asked = [], []       # what listRevocations tells, and the requests for it and for the keys
         self.tell = None                        # or what it tells instead
-        super().__init__(("127.0.0.1", port), UpstreamConnection)
+        super().__init__((host, port), UpstreamConnection)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -261,16 +261,18 @@ class Wire:
 
 
 class Gateway:
-    def __init__(self, folder, upstreams, key, settings):
+    """upstreams are ports of this machine, or host:port. enter is a command that runs the gateway."""
+
+    def __init__(self, folder, upstreams, key, settings, enter=()):
+        upstreams = [f"127.0.0.1:{upstream}" if isinstance(upstream, int) else upstream for upstream in upstreams]
         self.port, self.key = free_port(), key
         self.log = folder / f"gateway-{self.port}.log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_")} | {
-            "PORTICO_LISTEN": f"127.0.0.1:{self.port}", "PORTICO_UPSTREAMS": "echo=" + "|".join(
-                f"127.0.0.1:{port}" for port in upstreams), "PORTICO_CONTRACTS": str(folder), "PORTICO_ISSUER": ISSUER,
-            "PORTICO_CALLER_KEY": key, "PORTICO_JWKS_URL": f"http://127.0.0.1:{upstreams[0]}/jwks.json",
-            "PORTICO_REVOCATIONS_URL": f"http://127.0.0.1:{upstreams[0]}/revocations",
+            "PORTICO_LISTEN": f"127.0.0.1:{self.port}", "PORTICO_UPSTREAMS": "echo=" + "|".join(upstreams), "PORTICO_CONTRACTS": str(folder), "PORTICO_ISSUER": ISSUER,
+            "PORTICO_CALLER_KEY": key, "PORTICO_JWKS_URL": f"http://{upstreams[0]}/jwks.json",
+            "PORTICO_REVOCATIONS_URL": f"http://{upstreams[0]}/revocations",
             "PORTICO_LIMIT_ADDRESS": "0", "PORTICO_LIMIT_CALLER": "0", "PORTICO_WORKERS": "2", **settings}
-        self.process = subprocess.Popen([binary()], env=environment, stdout=self.log.open("ab"), stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen([*enter, binary()], env=environment, stdout=self.log.open("ab"), stderr=subprocess.STDOUT)
 
     def wait(self, ready=True):
         """Until it is ready, or just accepts connections."""
@@ -340,14 +342,14 @@ class Gateway:
 class Bench:
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="portico-edge-"))
-        for contract in [*CONTRACTS.glob("*.yaml"), ROOT / "openapi/common.yaml", ROOT / "openapi/gateway.yaml"]:
+        for contract in [*CONTRACTS.glob("*.yaml"), *(ROOT / "openapi").glob("*.yaml")]:
             shutil.copy(contract, self.folder)
         self.keys, self.caller_key = Keys(), os.urandom(32).hex()
         self.upstream = Upstream(self.keys)
         self.running = self.start()
 
-    def start(self, upstreams=None, **settings):
-        return Gateway(self.folder, upstreams or [self.upstream.port], self.caller_key, settings)
+    def start(self, upstreams=None, enter=(), **settings):
+        return Gateway(self.folder, upstreams or [self.upstream.port], self.caller_key, settings, enter)
 
     @contextmanager
     def gateway(self, upstreams=None, ready=True, **settings):
