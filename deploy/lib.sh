@@ -3,7 +3,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 services=(identity dossier payments notifications booking protocol)
-programs=(mailbox appio pagopa "${services[@]}" gateway)       # in the order in which they start
+programs=(mailbox appio pagopa spid "${services[@]}" gateway)       # in the order in which they start
 declare -A offset=(
 	[gateway]=0 [identity]=21 [dossier]=22 [payments]=23 [notifications]=24 [booking]=25 [protocol]=26
 	[https]=363 [pagopa]=101 [appio]=102 [mailbox]=103 [smtp]=104 [spid]=105 [postgres]=110 [redis]=111

@@ -9,13 +9,11 @@ make_secrets() {         # once, readable by their owner only
 	for name in caller-key identity-key-secret station-key checkout-key seal-secret; do
 		[ -s "$secrets/$name" ] || (umask 077 && openssl rand -hex 32 >"$secrets/$name")
 	done
-	[ -s "$secrets/appio-keys" ] || (umask 077 &&
 	[ -s "$secrets/saml-certificate" ] || "$root/deploy/saml-certificate" "$secrets/saml-key" "$secrets/saml-certificate" \
 		"$(address gateway)/identity/v1/spid/metadata" "Comune di Bologna" c_a944 Bologna
-	for name in spid cie; do     # of the emulated federations
-		[ -s "$secrets/$name-certificate" ] || (umask 077 && openssl req -x509 -newkey rsa:2048 -nodes -days 730 \
-			-subj "/CN=$name, emulator" -keyout "$secrets/$name-key" -out "$secrets/$name-certificate" 2>/dev/null)
-	done
+	[ -s "$secrets/federation-certificate" ] || (umask 077 && openssl req -x509 -newkey rsa:2048 -nodes -days 730 \
+		-subj "/CN=SPID and CIE, emulator" -keyout "$secrets/federation-key" -out "$secrets/federation-certificate" 2>/dev/null)
+	[ -s "$secrets/appio-keys" ] || (umask 077 &&
 		printf '{"c_a944": "%s", "c_a662": "%s"}\n' "$(openssl rand -hex 16)" "$(openssl rand -hex 16)" >"$secrets/appio-keys")
 }
 
@@ -70,15 +68,11 @@ every_setting() {        # every_setting NAME
 		PORTICO_CHECKOUT_URL=$(address pagopa)/checkout/ec/v1
 		PORTICO_CHECKOUT_KEY_FILE=$secrets/checkout-key
 		PORTICO_KEY_SECRET_FILE=$secrets/identity-key-secret
-		PORTICO_CALLBACKS_INSIDE=1
-		PORTICO_PUBLIC_URL=$(address "$1")
-		PORTICO_STATION_URL=$(address gateway)/payments/v1/pagopa/node
-		PORTICO_JOURNAL=$state/$1.journal
 		PORTICO_SAML_KEY_FILE=$secrets/saml-key
 		PORTICO_SAML_CERTIFICATE_FILE=$secrets/saml-certificate
 		PORTICO_SPID_TENANT=c_a944
 		PORTICO_SPID_REGISTRY=$(address spid)/registry/spid
-		PORTICO_SPID_REGISTRY_CERTIFICATE_FILE=$secrets/spid-certificate
+		PORTICO_SPID_REGISTRY_CERTIFICATE_FILE=$secrets/federation-certificate
 		PORTICO_SPID_AGGREGATOR=Città metropolitana di Bologna
 		PORTICO_SPID_AGGREGATOR_VAT=IT03428581205
 		PORTICO_SPID_AGGREGATOR_EMAIL=spid@cittametropolitana.example
@@ -87,7 +81,14 @@ every_setting() {        # every_setting NAME
 		PORTICO_CIE_MUNICIPALITY=037006
 		PORTICO_CIE_PROVINCE=BO
 		PORTICO_CIE_REGISTRY=$(address spid)/registry/cie
-		PORTICO_CIE_REGISTRY_CERTIFICATE_FILE=$secrets/cie-certificate
+		PORTICO_CIE_REGISTRY_CERTIFICATE_FILE=$secrets/federation-certificate
+		PORTICO_FEDERATION_KEY_FILE=$secrets/federation-key
+		PORTICO_FEDERATION_CERTIFICATE_FILE=$secrets/federation-certificate
+		PORTICO_PROVIDERS_TRUSTED=$(address gateway)/identity/v1/
+		PORTICO_CALLBACKS_INSIDE=1
+		PORTICO_PUBLIC_URL=$(address "$1")
+		PORTICO_STATION_URL=$(address gateway)/payments/v1/pagopa/node
+		PORTICO_JOURNAL=$state/$1.journal
 		PORTICO_DOCUMENTS=$state/documents
 	END
 	cat "$state/settings"

@@ -4,6 +4,7 @@
 #include <time.h>
 #include "identity.h"
 #include "outside.h"
+#include "saml.h"
 #include "identity.sql.h"
 
 enum { LOGOUT_TOKEN_LIFE = 120 };
@@ -44,13 +45,18 @@ static int no_such_session(struct request *rq)
 		"entrato.");
 }
 
-static int say_goodbye(struct request *rq, const json_t *ended)
+/* Where an identity provider keeps a session of its own, the person goes by there. */
+static int say_goodbye(struct request *rq, const json_t *ended, const char *session)
 {
-	const char *uri = asked(rq, "post_logout_redirect_uri");
+	const char *uri = asked(rq, "post_logout_redirect_uri"),
+		   *back = uri ? url_with(rq, uri, "state", asked(rq, "state"), NULL) : NULL;
+	int told = saml_log_out(rq, session, back);
 
+	if (told)
+		return told;
 	reply_header(rq, "Cache-Control", "no-store");
-	if (uri)
-		return reply_redirect(rq, 302, url_with(rq, uri, "state", asked(rq, "state"), NULL));
+	if (back)
+		return reply_redirect(rq, 302, back);
 	return reply_page(rq, 200, "Sei uscito",
 		arena_printf(rq->arena, "<p>L'accesso a <strong>%s</strong> è chiuso.</p>\n",
 			html(rq, json_text(ended, "client"))),
@@ -76,7 +82,7 @@ int log_out(struct request *rq)
 	ended = sql_maybe(rq, SQL_END_SESSION_OF_HINT, json_text(claims, "sid"), client, json_text(claims, "sub"));
 	if (!ended)
 		return rq->status;
-	return json_is_null(ended) ? no_such_session(rq) : say_goodbye(rq, ended);
+	return json_is_null(ended) ? no_such_session(rq) : say_goodbye(rq, ended, json_text(claims, "sid"));
 }
 
 static const char *logout_token(struct request *rq, const struct signing_key *key, const json_t *notice)

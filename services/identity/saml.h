@@ -25,7 +25,6 @@ bool saml_serves(const char *federation); /* "spid" or "cie" is configured */
 /* Whether a municipality is a service provider of its own, presented by us as the aggregator. Else the one that is
  * configured speaks for all. */
 bool saml_is_aggregated(const char *tenant);
-const char *saml_certificate(void); /* ours, base64 of the DER */
 /* The entityID that speaks for a municipality in a federation. */
 const char *saml_entity(struct request *rq, const char *federation, const char *tenant);
 const char *saml_consumer_url(struct request *rq); /* where responses arrive */
@@ -48,6 +47,7 @@ const char *saml_utc(struct request *rq, time_t when);
 
 /* saml_signature.c */
 bool saml_signature_start(const char *key_pem, const char *certificate_pem); /* false: they do not hold or match */
+const char *saml_certificate(void);					     /* ours, base64 of the DER */
 /* The document with an enveloped signature: behind the Issuer where the root has one, else first. */
 const char *saml_sign(struct request *rq, const char *xml, const char *id);
 /* True when the element carries exactly one signature as its own child, over itself as a whole, made with a key of one

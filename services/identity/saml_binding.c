@@ -107,5 +107,5 @@ int saml_post(struct request *rq, const char *location, const char *name, const 
 			"<p><button>Prosegui verso %s</button></p>\n</form>\n",
 			html(rq, location), name, saml_base64(rq, xml, strlen(xml)), html(rq, relay ? relay : ""),
 			html(rq, whom)),
-		url_origin(rq, location));
+		strncmp(location, "https:", 6) == 0 ? "https:" : "http: https:"); /* it may lead on to others */
 }

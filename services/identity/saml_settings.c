@@ -1,21 +1,10 @@
 /* Owns who this installation is towards SPID and CIE: its key, its entities and its addresses. */
-#include <openssl/bio.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <stdlib.h>
 #include <string.h>
 #include "saml.h"
-
-static char *certificate;
 
 bool saml_serves(const char *federation)
 {
 	return *config(strcmp(federation, "cie") == 0 ? "PORTICO_CIE_TENANT" : "PORTICO_SPID_TENANT");
-}
-
-const char *saml_certificate(void)
-{
-	return certificate;
 }
 
 bool saml_is_aggregated(const char *tenant)
@@ -42,31 +31,13 @@ const char *saml_logout_url(struct request *rq)
 	return arena_printf(rq->arena, "%s/saml/logout", issuer());
 }
 
-/* The certificate as the metadata wants it: the base64 between the markers, in one line. */
-static char *bare_certificate(const char *pem)
-{
-	BIO *memory = BIO_new_mem_buf(pem, -1);
-	X509 *read = memory ? PEM_read_bio_X509(memory, NULL, NULL, NULL) : NULL;
-	unsigned char *der = NULL;
-	int length = read ? i2d_X509(read, &der) : 0;
-	char *text = length > 0 ? calloc(1, ((size_t)length + 2) / 3 * 4 + 1) : NULL;
-
-	if (text)
-		EVP_EncodeBlock((unsigned char *)text, der, length);
-	OPENSSL_free(der);
-	X509_free(read);
-	BIO_free(memory);
-	return text;
-}
-
 bool saml_start(void)
 {
 	const char *key = config("PORTICO_SAML_KEY"), *pem = config("PORTICO_SAML_CERTIFICATE");
 
 	if (!saml_serves("spid") && !saml_serves("cie"))
 		return true;
-	certificate = bare_certificate(pem);
-	if (!certificate || !saml_signature_start(key, pem)) {
+	if (!saml_signature_start(key, pem)) {
 		log_error("SPID and CIE need PORTICO_SAML_KEY, an RSA key of at least 2048 bits in PEM, and its "
 			  "certificate in PORTICO_SAML_CERTIFICATE",
 			"{}");

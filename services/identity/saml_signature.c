@@ -24,6 +24,7 @@
 
 static xmlSecKey *own_key;
 static EVP_PKEY *own_private;
+static char *own_certificate;
 
 static void release_signature(xmlSecDSigCtx **context)
 {
@@ -62,6 +63,25 @@ static EVP_PKEY *read_private(const char *pem)
 	return key;
 }
 
+/* As metadata wants it: the base64 between the markers, in one line. */
+static char *bare(X509 *certificate)
+{
+	unsigned char *der = NULL;
+	int length = i2d_X509(certificate, &der);
+	char *text = length > 0 ? calloc(1, ((size_t)length + 2) / 3 * 4 + 1) : NULL;
+
+	if (!text)
+		abort();
+	EVP_EncodeBlock((unsigned char *)text, der, length);
+	OPENSSL_free(der);
+	return text;
+}
+
+const char *saml_certificate(void)
+{
+	return own_certificate;
+}
+
 bool saml_signature_start(const char *key_pem, const char *certificate_pem)
 {
 	auto_certificate X509 *certificate = read_certificate(certificate_pem);
@@ -73,6 +93,7 @@ bool saml_signature_start(const char *key_pem, const char *certificate_pem)
 	if (!own_private || !certificate || EVP_PKEY_get_base_id(own_private) != EVP_PKEY_RSA ||
 		EVP_PKEY_get_bits(own_private) < 2048 || !X509_check_private_key(certificate, own_private))
 		return false;
+	own_certificate = bare(certificate);
 	own_key = xmlSecOpenSSLAppKeyLoadMemory(
 		(const xmlSecByte *)key_pem, (xmlSecSize)strlen(key_pem), xmlSecKeyDataFormatPem, NULL, NULL, NULL);
 	return own_key && xmlSecOpenSSLAppKeyCertLoadMemory(own_key, (const xmlSecByte *)certificate_pem,

@@ -8,7 +8,7 @@ from pathlib import Path
 from .contracts import ROOT, SERVICES
 
 OFFSETS = {"gateway": 0, "identity": 21, "dossier": 22, "payments": 23, "notifications": 24, "booking": 25, "protocol": 26,
-           "pagopa": 101, "appio": 102, "mailbox": 103, "smtp": 104, "postgres": 110, "redis": 111}
+           "pagopa": 101, "appio": 102, "mailbox": 103, "smtp": 104, "spid": 105, "postgres": 110, "redis": 111}
 
 
 class Stack:
