@@ -2,6 +2,7 @@
  * trips as can be. A statement is sent at most once, unless the server said, before anything ran, that this connection
  * was over. */
 #include "db.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "db_failure.h"
@@ -20,7 +21,8 @@ static const struct prepared commit_statement = { "commit", "COMMIT", PLACE_COMM
 static const struct prepared rollback_statement = { "rollback", "ROLLBACK", PLACE_ROLLBACK };
 static const struct prepared alive_statement = { "alive", "SELECT 1", PLACE_ALIVE };
 static const struct prepared settings_statement = { "settings",
-	"SELECT set_config('app.tenant', $1, true), set_config('app.subject', $2, true), set_config('app.request_id', "
+	"SELECT set_config('statement_timeout', $6, true), set_config('app.tenant', $1, true), "
+	"set_config('app.subject', $2, true), set_config('app.request_id', "
 	"$3, true), "
 	"set_config('app.traceparent', $4, true), "
 	"set_config('role', CASE $5 WHEN 'worker' THEN current_database() || '_worker' ELSE 'none' END, true)",
@@ -33,11 +35,15 @@ static const char *or_empty(const char *text)
 
 static void add_begin(struct exchange *exchange, const struct db_settings *settings)
 {
+	bool hurried = settings->patience_ms > 0 && settings->patience_ms < DB_STATEMENT_TIMEOUT_MS;
+	char timeout[16];
 	const char *values[] = { or_empty(settings->tenant), or_empty(settings->subject),
-		or_empty(settings->request_id), or_empty(settings->traceparent), settings->worker ? "worker" : "" };
+		or_empty(settings->request_id), or_empty(settings->traceparent), settings->worker ? "worker" : "",
+		timeout };
 
+	snprintf(timeout, sizeof timeout, "%d", hurried ? settings->patience_ms : DB_STATEMENT_TIMEOUT_MS);
 	exchange_add(exchange, &begin_statement, 0, NULL, false);
-	exchange_add(exchange, &settings_statement, 5, values, false);
+	exchange_add(exchange, &settings_statement, 6, values, false);
 }
 
 /* The server ended this connection before it began: an administrator, a restart, an idle timeout. Nothing has run. */

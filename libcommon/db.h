@@ -25,6 +25,7 @@ struct db_settings {
 	const char *subject;	/* app.subject: citizens, or those they represent */
 	const char *request_id; /* app.request_id, app.traceparent: recorded with each event emitted */
 	const char *traceparent;
+	int patience_ms; /* no statement takes longer; 0: than any may */
 	bool worker; /* SET LOCAL ROLE to the service's worker role, which sees every tenant: background work only */
 };
 

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "dispatch_state.h"
 #include "replay.h"
@@ -341,9 +342,19 @@ static void account(struct request *rq)
 		rq->caller.client, "tenant", rq->caller.tenant, "problem", rq->problem_slug);
 }
 
+/* The gateway says how long it will wait for the answer, from now on. */
+static void read_patience(struct request *rq)
+{
+	const char *deadline = http_header(rq, "Portico-Deadline");
+
+	if (deadline && strlen(deadline) <= 8)
+		rq->state->patience_ms = (int)(request_seconds(rq) * 1000) + atoi(deadline);
+}
+
 void dispatch_finish(struct request *rq)
 {
 	log_context(rq->request_id, rq->traceparent);
+	read_patience(rq);
 	if (!rq->contract && rq->status && !rq->problem_slug)
 		return; /* an operational page */
 	if (!rq->status && check_input(rq))

@@ -14,6 +14,7 @@ struct dispatch_state {
 	const char *fingerprint;	     /* of a request with an Idempotency-Key */
 	bool replayed;			     /* the answer is a stored one: nothing to commit */
 	struct timespec started;
+	int patience_ms; /* of who waits for the answer, since then; 0: not known */
 };
 
 /* The settings that the statements of rq run under. */

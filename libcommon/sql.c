@@ -7,12 +7,23 @@
 #include "scope.h"
 #include "service.h"
 
+/* What is left of the patience of who asked: a statement that outlives it works for nobody. */
+static int patience_left(const struct request *rq)
+{
+	int left = rq->state->patience_ms - (int)(request_seconds(rq) * 1000);
+
+	if (!rq->state->patience_ms)
+		return 0;
+	return left > 0 ? left : 1;
+}
+
 struct db_settings request_settings(const struct request *rq)
 {
 	return (struct db_settings){ .tenant = rq->tenant,
 		.subject = rq->subject,
 		.request_id = rq->request_id,
 		.traceparent = rq->traceparent,
+		.patience_ms = patience_left(rq),
 		.worker = rq->worker };
 }
 

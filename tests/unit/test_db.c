@@ -366,6 +366,10 @@ static void a_slow_statement_is_stopped_by_the_server(void **state)
 
 	assert_int_equal(run(db, SLEEP, 1, (const char *[]){ "20" }, &failure), 503);
 	assert_string_equal(failure.sqlstate, "57014");
+	assert_null(db_run(db, &(struct db_settings){ .patience_ms = 50 }, &statements[SLEEP], 1,
+		(const char *[]){ "2" }, &failure));
+	assert_string_equal(failure.sqlstate, "57014"); /* who asked has less patience than the server */
+	assert_int_equal(run(db, SLEEP, 1, (const char *[]){ "0.2" }, &failure), 200);
 	assert_int_equal(run(db, HOW_MANY, 0, NULL, &failure), 200);
 	assert_int_equal(db_gauges(db).open, 1);
 	db_free(db);
