@@ -5,6 +5,7 @@
 #include <string.h>
 #include "answer.h"
 #include "jwks.h"
+#include "quota.h"
 #include "revocations.h"
 
 static void follow_keys(struct worker *worker)
@@ -36,11 +37,33 @@ static bool was_revoked(struct worker *worker, struct principal *principal)
 	return false;
 }
 
-/* The principal of a token, from the cache or by its signature. NULL and *ret_reason: it is refused. */
-static struct principal *principal_of(struct worker *worker, const char *token, size_t length, const char **ret_reason)
+/* By its signature. NULL and *ret_reason: it is refused, and remembered as such if that is for good. */
+static struct principal *verify(
+	struct client *client, const char *token, size_t length, const unsigned char *digest, const char **ret_reason)
 {
+	struct worker *worker = client->worker;
 	struct principal *principal;
+	enum token_verdict verdict = token_verify(
+		worker->keys, &worker->gateway->token_rules, token, length, worker->wall, &principal, ret_reason);
+
+	if (verdict == TOKEN_VALID)
+		token_cache_store(worker->tokens, digest, principal, worker->wall);
+	else if (verdict == TOKEN_REFUSED || verdict == TOKEN_FORGED)
+		token_cache_refuse(worker->tokens, digest, *ret_reason, worker->wall);
+	if (verdict == TOKEN_FORGED)
+		quota_count_forged(client);
+	else if (verdict == TOKEN_UNKNOWN_KEY)
+		jwks_want();
+	return principal;
+}
+
+/* The principal of a token. NULL: it was answered with 401, or with 429 without a look at the token. */
+static struct principal *principal_of(struct client *client, const char *token, size_t length)
+{
+	struct worker *worker = client->worker;
 	unsigned char digest[TOKEN_DIGEST];
+	struct principal *principal;
+	const char *reason;
 
 	token_digest(worker->tokens, token, length, digest);
 	principal = token_cache_find(worker->tokens, digest, worker->wall);
@@ -48,37 +71,33 @@ static struct principal *principal_of(struct worker *worker, const char *token, 
 		count(&worker->counters.token_hits, 1);
 		return principal;
 	}
-	count(&worker->counters.token_misses, 1);
-	switch (token_verify(
-		worker->keys, &worker->gateway->token_rules, token, length, worker->wall, &principal, ret_reason)) {
-	case TOKEN_VALID:
-		token_cache_store(worker->tokens, digest, principal, worker->wall);
-		break;
-	case TOKEN_UNKNOWN_KEY:
-		jwks_want();
-		break;
-	case TOKEN_REFUSED:
-		break;
+	reason = token_cache_refusal(worker->tokens, digest, worker->wall);
+	if (!reason) {
+		if (!quota_admit_token(client))
+			return NULL;
+		count(&worker->counters.token_misses, 1);
+		principal = verify(client, token, length, digest, &reason);
 	}
+	if (!principal)
+		answer_unauthorized(client, "invalid_token", reason);
 	return principal;
 }
 
 static bool verify_token(struct client *client, const char *token, size_t length)
 {
 	struct worker *worker = client->worker;
-	const char *reason;
-	struct principal *principal;
 
 	follow_keys(worker);
 	if (!worker->keys) {
 		answer_later(client, 503, "unavailable", "tokens cannot be verified yet", 1);
 		return false;
 	}
-	principal = principal_of(worker, token, length, &reason);
-	client->exchange.principal = principal;
-	if (principal && !was_revoked(worker, principal))
+	client->exchange.principal = principal_of(client, token, length);
+	if (!client->exchange.principal)
+		return false;
+	if (!was_revoked(worker, client->exchange.principal))
 		return true;
-	answer_unauthorized(client, "invalid_token", principal ? "the token was revoked" : reason);
+	answer_unauthorized(client, "invalid_token", "the token was revoked");
 	return false;
 }
 

@@ -1,13 +1,16 @@
-/* Fetches the JWKS with the caller header of nobody (the service refuses requests without one) and publishes each new
- * set. A fetch that fails leaves the old set in place. */
+/* Fetches the JWKS with the caller header of nobody (the service refuses requests without one) and publishes each set
+ * that differs from the last: with a new set the workers forget all tokens they have verified. A fetch that fails
+ * leaves the old set in place. */
 #include "jwks.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 #include "fetch.h"
 #include "log.h"
+#include "text.h"
 
-enum { REFRESH_SECONDS = 300, WANTED_SECONDS = 5, RETRY_SECONDS = 1, TIMEOUT_MS = 3000 };
+enum { REFRESH_SECONDS = 60, WANTED_SECONDS = 5, RETRY_SECONDS = 1, TIMEOUT_MS = 3000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of current and of the references */
 static struct keys *current;
@@ -63,6 +66,21 @@ static void publish(struct keys *keys)
 	jwks_release(old);
 }
 
+static void publish_new(struct keys *keys, const char *url, const char *text, size_t length)
+{
+	static char published[TEXT_SHA256_MAX];
+	char digest[TEXT_SHA256_MAX];
+
+	text_sha256(digest, text, length);
+	if (strcmp(digest, published) == 0) {
+		keys_free(keys);
+		return;
+	}
+	memcpy(published, digest, sizeof(published));
+	log_info("identity's keys are loaded", "{s:s s:i}", "url", url, "keys", (int)keys->count);
+	publish(keys);
+}
+
 static void refresh(const char *url)
 {
 	static const struct caller nobody = { .kind = CALLER_ANONYMOUS, .scope = "" };
@@ -75,10 +93,8 @@ static void refresh(const char *url)
 		fetcher = fetcher_new(&nobody);
 	failure = fetcher_get(fetcher, url, TIMEOUT_MS, &text, &length);
 	keys = failure ? NULL : keys_new(text, length);
-
 	if (keys) {
-		publish(keys);
-		log_info("identity's keys are loaded", "{s:s s:i}", "url", url, "keys", (int)keys->count);
+		publish_new(keys, url, text, length);
 		told = false;
 		return;
 	}
@@ -86,6 +102,7 @@ static void refresh(const char *url)
 		log_warning("identity's keys cannot be fetched", "{s:s s:s}", "url", url, "reason",
 			failure ? failure : "the answer holds no key to verify with");
 	told = true;
+	jwks_want();
 }
 
 void jwks_stop(void)

@@ -50,6 +50,35 @@ bool quota_holds(struct client *client)
 	return !rate->known || rate->allowed || refuse(client, PER_ADDRESS, false);
 }
 
+static uint64_t forged_key(const struct client *client)
+{
+	return fingerprint_of_part(client->address_key, "forged");
+}
+
+static struct limit forged_limit(const struct client *client)
+{
+	return quota_plan_forged(client->worker->view->rules->plan);
+}
+
+bool quota_admit_token(struct client *client)
+{
+	struct limit_state state = limit_look(client->worker->gateway->limits, LIMIT_ADDRESSES, forged_key(client),
+		forged_limit(client), client->worker->now_us);
+
+	if (state.allowed)
+		return true;
+	metrics_count("portico_gateway_limited_total", "per", "forged");
+	answer_later(client, 429, "too-many-requests", "this address sends tokens whose signature does not hold",
+		state.retry_after);
+	return false;
+}
+
+void quota_count_forged(struct client *client)
+{
+	limit_take(client->worker->gateway->limits, LIMIT_ADDRESSES, forged_key(client), forged_limit(client),
+		client->worker->now_us);
+}
+
 /* What the plan says of this caller: looked up once a token and reload, not once a request. */
 static void follow_plan(struct principal *principal, const struct quota_plan *plan, unsigned generation)
 {

@@ -8,6 +8,10 @@
 void quota_count(struct client *client);
 /* False: it is over that limit, and was answered with 429. */
 bool quota_holds(struct client *client);
+/* Tokens whose signature does not hold cost more than any other refusal: an address that sends many has none looked at
+ * for a while, but those that are known. False: it was answered with 429. */
+bool quota_admit_token(struct client *client);
+void quota_count_forged(struct client *client);
 /* Takes from all the other limits, once route and caller are known. False: as above. */
 bool quota_admit(struct client *client);
 

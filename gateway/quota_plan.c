@@ -18,7 +18,7 @@
 enum { MAX_FILE = 1 << 20, MOST = 1000000 };
 
 struct quota_plan {
-	uint32_t address, caller, client, tenant;
+	uint32_t address, forged, caller, client, tenant;
 	json_t *file; /* an object, with the objects "clients" and "tenants" or without */
 };
 
@@ -101,6 +101,7 @@ struct quota_plan *quota_plan_new(char **ret_error)
 	if (!plan)
 		abort();
 	if (read_setting("PORTICO_LIMIT_ADDRESS", &plan->address, ret_error) &&
+		read_setting("PORTICO_LIMIT_FORGED", &plan->forged, ret_error) &&
 		read_setting("PORTICO_LIMIT_CALLER", &plan->caller, ret_error) &&
 		read_setting("PORTICO_LIMIT_CLIENT", &plan->client, ret_error) &&
 		read_setting("PORTICO_LIMIT_TENANT", &plan->tenant, ret_error) &&
@@ -133,6 +134,11 @@ static struct limit named(const struct quota_plan *plan, const char *list, const
 struct limit quota_plan_address(const struct quota_plan *plan)
 {
 	return a_minute(plan->address);
+}
+
+struct limit quota_plan_forged(const struct quota_plan *plan)
+{
+	return a_minute(plan->forged);
 }
 
 struct limit quota_plan_subject(const struct quota_plan *plan)

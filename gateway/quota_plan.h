@@ -11,6 +11,7 @@ struct quota_plan *quota_plan_new(char **ret_error);
 void quota_plan_free(struct quota_plan *plan);
 
 struct limit quota_plan_address(const struct quota_plan *plan);
+struct limit quota_plan_forged(const struct quota_plan *plan); /* tokens of one address */
 struct limit quota_plan_subject(const struct quota_plan *plan);
 /* alone: the client acts for itself, not for a person. */
 struct limit quota_plan_client(const struct quota_plan *plan, const char *client, bool alone);

@@ -33,6 +33,8 @@ static const struct setting own_settings[] = {
 		.number = true },
 	{ "PORTICO_LOG_LEVEL", "info", "error, warning, info or debug." },
 	{ "PORTICO_LIMIT_ADDRESS", "12000", "Requests a minute from one address; 0: no limit.", .number = true },
+	{ "PORTICO_LIMIT_FORGED", "600", "Tokens with a wrong signature a minute from one address; 0: no limit.",
+		.number = true },
 	{ "PORTICO_LIMIT_CALLER", "3000",
 		"Requests a minute of one person, or of one client that acts for itself; 0: no limit.",
 		.number = true },

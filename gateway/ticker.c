@@ -1,17 +1,13 @@
 /* Pauses by the monotonic clock: a clock that is set does not hold anything up. */
 #include "ticker.h"
-#include <time.h>
+#include "deadline.h"
 
 /* True when it is time to stop. */
 static bool pause_for(struct ticker *ticker, int ms)
 {
-	struct timespec until;
+	struct timespec until = deadline_in(CLOCK_MONOTONIC, ms);
 	bool stopping;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ms % 1000 * 1000000L;
-	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&ticker->lock);
 	while (!ticker->stopping && pthread_cond_timedwait(&ticker->wake, &ticker->lock, &until) == 0)
 		;

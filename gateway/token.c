@@ -133,24 +133,29 @@ static bool audience_holds(const json_t *audience, const char *wanted)
 	return false;
 }
 
-/* Why the claims do not hold, or NULL. */
-static const char *check_claims(const json_t *claims, const struct token_rules *rules, time_t now)
+static enum token_verdict check_claims(
+	const json_t *claims, const struct token_rules *rules, time_t now, const char **ret_reason)
 {
 	const char *issuer = json_string_value(json_object_get(claims, "iss"));
 	const json_t *expires = json_object_get(claims, "exp"), *begins = json_object_get(claims, "nbf");
 	const json_t *issued = json_object_get(claims, "iat");
 
+	*ret_reason = NULL;
 	if (!issuer || strcmp(issuer, rules->issuer) != 0)
-		return "the token is from another issuer";
-	if (!audience_holds(json_object_get(claims, "aud"), rules->audience))
-		return "the token is for another audience";
-	if (!json_is_integer(expires) || json_integer_value(expires) <= now)
-		return "the token has expired";
-	if (begins && (!json_is_integer(begins) || json_integer_value(begins) > now + CLOCK_SKEW))
-		return "the token is not valid yet";
-	if (!json_is_integer(issued) || json_integer_value(issued) > now + CLOCK_SKEW)
-		return "the token is from the future";
-	return NULL;
+		*ret_reason = "the token is from another issuer";
+	else if (!audience_holds(json_object_get(claims, "aud"), rules->audience))
+		*ret_reason = "the token is for another audience";
+	else if (!json_is_integer(expires) || json_integer_value(expires) <= now)
+		*ret_reason = "the token has expired";
+	else if (!json_is_integer(issued) || (begins && !json_is_integer(begins)))
+		*ret_reason = "the token does not say since when it is valid";
+	if (*ret_reason)
+		return TOKEN_REFUSED;
+	if (begins && json_integer_value(begins) > now + CLOCK_SKEW)
+		*ret_reason = "the token is not valid yet";
+	else if (json_integer_value(issued) > now + CLOCK_SKEW)
+		*ret_reason = "the token is from the future";
+	return *ret_reason ? TOKEN_EARLY : TOKEN_VALID;
 }
 
 enum token_verdict token_verify(const struct keys *keys, const struct token_rules *rules, const char *token,
@@ -171,15 +176,15 @@ enum token_verdict token_verify(const struct keys *keys, const struct token_rule
 		return verdict;
 	if (!signature_holds(key, token, (size_t)(parts[2].text - 1 - token), parts[2])) {
 		*ret_reason = "the signature of the token does not hold";
-		return TOKEN_REFUSED;
+		return TOKEN_FORGED;
 	}
 	claims = read_json(parts[1]);
 	if (!claims)
 		return TOKEN_REFUSED;
-	*ret_reason = check_claims(claims, rules, now);
-	if (*ret_reason) {
+	verdict = check_claims(claims, rules, now, ret_reason);
+	if (verdict != TOKEN_VALID) {
 		json_decref(claims);
-		return TOKEN_REFUSED;
+		return verdict;
 	}
 	*ret_principal = principal_new(claims, ret_reason);
 	return *ret_principal ? TOKEN_VALID : TOKEN_REFUSED;

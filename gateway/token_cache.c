@@ -1,11 +1,10 @@
-/* The cache of verified tokens: sets of a few entries, the one that ends first gives way. Only tokens that were valid
- * are kept. */
+/* Sets of a few entries, the one that ends first gives way. */
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "token.h"
 
-enum { SETS = 2048, WAYS = 4, MAX_SECONDS = 60 };
+enum { SETS = 2048, REFUSED_SETS = 512, WAYS = 4, MAX_SECONDS = 60 };
 
 struct entry {
 	unsigned char digest[TOKEN_DIGEST];
@@ -17,6 +16,11 @@ struct token_cache {
 	EVP_MD *algorithm; /* fetched once: looking it up costs more than the digest of a token */
 	EVP_MD_CTX *context;
 	struct entry entries[SETS][WAYS];
+	struct refusal {
+		unsigned char digest[TOKEN_DIGEST];
+		time_t until;
+		const char *reason; /* NULL: free */
+	} refusals[REFUSED_SETS][WAYS];
 };
 
 struct token_cache *token_cache_new(void)
@@ -40,6 +44,7 @@ void token_cache_clear(struct token_cache *cache)
 			cache->entries[set][way].principal = NULL;
 		}
 	}
+	memset(cache->refusals, 0, sizeof(cache->refusals));
 }
 
 void token_cache_free(struct token_cache *cache)
@@ -60,9 +65,14 @@ void token_digest(struct token_cache *cache, const char *token, size_t length, u
 		abort(); /* without a digest two tokens could be taken for one */
 }
 
+static unsigned number_of(const unsigned char digest[TOKEN_DIGEST])
+{
+	return digest[0] | (unsigned)digest[1] << 8;
+}
+
 static struct entry *set_of(struct token_cache *cache, const unsigned char digest[TOKEN_DIGEST])
 {
-	return cache->entries[(digest[0] | digest[1] << 8) % SETS];
+	return cache->entries[number_of(digest) % SETS];
 }
 
 struct principal *token_cache_find(struct token_cache *cache, const unsigned char digest[TOKEN_DIGEST], time_t now)
@@ -89,4 +99,29 @@ void token_cache_store(
 	memcpy(victim->digest, digest, TOKEN_DIGEST);
 	victim->principal = principal_hold(principal);
 	victim->until = principal->expires < now + MAX_SECONDS ? principal->expires : now + MAX_SECONDS;
+}
+
+const char *token_cache_refusal(const struct token_cache *cache, const unsigned char digest[TOKEN_DIGEST], time_t now)
+{
+	const struct refusal *set = cache->refusals[number_of(digest) % REFUSED_SETS];
+
+	for (int i = 0; i < WAYS; i++) {
+		if (set[i].until > now && memcmp(set[i].digest, digest, TOKEN_DIGEST) == 0)
+			return set[i].reason;
+	}
+	return NULL;
+}
+
+void token_cache_refuse(
+	struct token_cache *cache, const unsigned char digest[TOKEN_DIGEST], const char *reason, time_t now)
+{
+	struct refusal *set = cache->refusals[number_of(digest) % REFUSED_SETS], *victim = &set[0];
+
+	for (int i = 1; i < WAYS; i++) {
+		if (set[i].until < victim->until)
+			victim = &set[i];
+	}
+	memcpy(victim->digest, digest, TOKEN_DIGEST);
+	victim->reason = reason;
+	victim->until = now + MAX_SECONDS;
 }

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from support import clients, tokens
-from support.edge import Upstream, Wire, b64, free_port, sign
+from support.edge import Keys, Upstream, Wire, b64, free_port, sign
 from support.oauth import Browser
 from support.waiting import eventually
 
@@ -179,6 +179,88 @@ def test_without_keys_nobody_is_let_in(bench, token):
         assert (answer.slug, answer["Retry-After"]) == ("unavailable", "1")
         assert blind.ask("GET", "/readyz").json()["keys"] is False
         assert blind.ask("GET", "/echo/v1/open").status == 200
+
+
+def key_fetches(upstream):
+    return sum(seen["path"] == "/jwks.json" for seen in upstream.asked)
+
+
+def test_unknown_keys_make_few_fetches(bench, token):
+    """A storm of tokens of keys that nobody has: the keys are fetched again, not more than once in 5 seconds; they are the same, so no
+    worker forgets the tokens that it knows."""
+    keys = Upstream(bench.keys)
+    with bench.gateway(PORTICO_JWKS_URL=f"http://127.0.0.1:{keys.port}/jwks.json", PORTICO_WORKERS="1") as stormy:
+        known, begun = token(), time.monotonic()
+        assert stormy.ask("GET", "/echo/v1/things/7", token=known).status == 200
+        misses = lambda: stormy.metric("portico_gateway_tokens_total", found="signature")
+        before, odd = misses(), 0
+        while key_fetches(keys) < 3:
+            assert time.monotonic() - begun < 30
+            assert stormy.ask("GET", "/echo/v1/things/7", token=token(headers={"kid": f"odd-{odd}"})).status == 401
+            odd += 1
+            time.sleep(0.01)
+        assert time.monotonic() - begun >= 2 * 5 - 1
+        assert stormy.ask("GET", "/echo/v1/things/7", token=known).status == 200
+        assert misses() - before == odd, "the known token was verified again"
+        assert stormy.log.read_text().count("identity's keys are loaded") == 1
+    keys.close()
+
+
+def test_keys_cannot_be_fetched_for_a_while(bench, token):
+    """The old ones go on; new ones are found when identity is back."""
+    port = free_port()
+    keys = Upstream(bench.keys, port)
+    with bench.gateway(PORTICO_JWKS_URL=f"http://127.0.0.1:{port}/jwks.json") as lonely:
+        keys.close()
+        lonely.reload()         # asks for the keys
+        eventually(lambda: "identity's keys cannot be fetched" in lonely.log.read_text())
+        assert lonely.ask("GET", "/echo/v1/things/7", token=token("rs")).status == 200
+        assert lonely.ask("GET", "/readyz").status == 200
+        others = Keys()
+        others.private, others.algorithms = {"new": others.private["es"]}, {"new": "ES256"}
+        back = Upstream(others, port)
+        eventually(lambda: lonely.ask("GET", "/echo/v1/things/7", token=others.token("new")).status == 200)
+        assert lonely.ask("GET", "/echo/v1/things/7", token=token("rs")).status == 401
+        back.close()
+
+
+def test_a_key_that_is_withdrawn_ends_its_tokens(bench, token):
+    """Also those that were verified before."""
+    own = Keys()
+    keys = Upstream(own)
+    with bench.gateway(PORTICO_JWKS_URL=f"http://127.0.0.1:{keys.port}/jwks.json") as strict:
+        leaked, other = own.token("rs"), own.token("es")
+        wires = [strict.wire() for _ in range(8)]
+        assert statuses_on(wires, leaked) == statuses_on(wires, other) == [200] * 8
+        del own.private["rs"]
+        strict.reload()
+        eventually(lambda: statuses_on(wires, leaked) == [401] * 8)
+        assert statuses_on(wires, other) == [200] * 8
+        for wire in wires:
+            wire.__exit__()
+    keys.close()
+
+
+def test_a_token_that_comes_too_early_is_good_later(gateway, token):
+    early = token(nbf=int(time.time()) + 7)
+    assert gateway.ask("GET", "/echo/v1/things/7", token=early).status == 401
+    eventually(lambda: gateway.ask("GET", "/echo/v1/things/7", token=early).status == 200)
+
+
+def test_forged_tokens_of_one_address_are_limited(bench, token):
+    """A signature that does not hold costs as much as one that does: past a number of them unknown tokens are not looked at."""
+    with bench.gateway(PORTICO_LIMIT_FORGED="5", PORTICO_WORKERS="1") as strict:
+        ask = lambda bearer: strict.ask("GET", "/echo/v1/things/7", token=bearer)
+        known, forged = token(), foreign(bench)
+        assert ask(known).status == 200
+        assert [ask(forged).status for _ in range(20)] == [401] * 20                    # one that is known to be forged costs nothing
+        assert [ask(token(exp=1)).status for _ in range(20)] == [401] * 20              # nor does what is only wrong count
+        assert [ask(foreign(bench)).status for _ in range(6)] == [401] * 4 + [429] * 2
+        answer = ask(token())
+        assert (answer.slug, answer.json()["detail"]) == ("too-many-requests", "this address sends tokens whose signature does not hold")
+        assert 1 <= int(answer["Retry-After"]) <= 12
+        assert ask(known).status == 200 and ask(forged).status == 401
+        assert strict.ask("GET", "/echo/v1/open").status == 200
 
 
 # ---- Revocation

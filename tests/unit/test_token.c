@@ -153,7 +153,7 @@ static void tampering_and_absent_signatures_are_refused(void **state)
 	token[length++] = '.';
 	memset(token + length, 'A', 86); /* r = s = 0 */
 	token[length + 86] = '\0';
-	assert_int_equal(verify(token), TOKEN_REFUSED);
+	assert_int_equal(verify(token), TOKEN_FORGED);
 	assert_int_equal(verify(sign(HEADER("ES256", "other"), CLAIMS(""))), TOKEN_UNKNOWN_KEY);
 }
 
@@ -172,14 +172,15 @@ static void claims_are_looked_at(void **state)
 		"{\"iss\":\"https://"
 		"i\",\"aud\":\"portico\",\"sub\":\"p\",\"kind\":\"citizen\",\"iat\":1000,\"exp\":2e3}",
 		"{\"iss\":\"https://i\",\"aud\":\"portico\",\"sub\":\"p\",\"kind\":\"citizen\",\"exp\":2000}", "[]",
-		"{}", "\"text\"", CLAIMS(",\"exp\":3000"), CLAIMS(",\"tenant\":\"c_a944\""), CLAIMS(",\"nbf\":1600"),
-		CLAIMS(",\"nbf\":\"1\""), CLAIMS(",\"acr\":1"), CLAIMS(",\"roles\":\"a\""), CLAIMS(",\"act\":{}")
+		"{}", "\"text\"", CLAIMS(",\"exp\":3000"), CLAIMS(",\"tenant\":\"c_a944\""), CLAIMS(",\"nbf\":\"1\""),
+		CLAIMS(",\"acr\":1"), CLAIMS(",\"roles\":\"a\""), CLAIMS(",\"act\":{}")
 	};
 
 	assert_int_equal(verify_at(sign(HEADER("ES256", "k"), CLAIMS("")), 1999), TOKEN_VALID);
 	assert_int_equal(verify_at(sign(HEADER("ES256", "k"), CLAIMS("")), 2000), TOKEN_REFUSED);
 	assert_string_equal(reason, "the token has expired");
-	assert_int_equal(verify_at(sign(HEADER("ES256", "k"), CLAIMS("")), 900), TOKEN_REFUSED);
+	assert_int_equal(verify_at(sign(HEADER("ES256", "k"), CLAIMS("")), 900), TOKEN_EARLY);
+	assert_int_equal(verify(sign(HEADER("ES256", "k"), CLAIMS(",\"nbf\":1600"))), TOKEN_EARLY);
 	for (size_t i = 0; i < COUNT(refused); i++)
 		assert_int_equal(verify(sign(HEADER("ES256", "k"), refused[i])), TOKEN_REFUSED);
 	assert_int_equal(verify(sign("{\"alg\":\"ES256\",\"kid\":\"k\",\"typ\":\"JWT\"}", CLAIMS(""))), TOKEN_REFUSED);
@@ -249,6 +250,32 @@ static void the_cache_forgets(void **state)
 	token_cache_free(cache);
 }
 
+static void refusals_are_remembered_and_crowd_out_nobody(void **state)
+{
+	struct token_cache *cache = token_cache_new();
+	const char *token = sign(HEADER("ES256", "k"), CLAIMS(""));
+	unsigned char good[TOKEN_DIGEST], bad[TOKEN_DIGEST];
+	struct principal *principal, *found;
+
+	assert_int_equal(token_verify(keys, &rules, token, strlen(token), NOW, &principal, &reason), TOKEN_VALID);
+	token_digest(cache, token, strlen(token), good);
+	token_cache_store(cache, good, principal, NOW);
+	for (int i = 0; i < 100000; i++) {
+		token_digest(cache, (const char *)&i, sizeof(i), bad);
+		token_cache_refuse(cache, bad, "why", NOW);
+		assert_string_equal(token_cache_refusal(cache, bad, NOW + 59), "why");
+	}
+	assert_null(token_cache_refusal(cache, bad, NOW + 60));
+	assert_null(token_cache_refusal(cache, good, NOW));
+	found = token_cache_find(cache, good, NOW);
+	assert_ptr_equal(found, principal);
+	principal_release(found);
+	token_cache_clear(cache);
+	assert_null(token_cache_refusal(cache, bad, NOW)); /* other keys may know it */
+	principal_release(principal);
+	token_cache_free(cache);
+}
+
 static void keys_that_cannot_be_ours_are_left_out(void **state)
 {
 	static const char *const bad[] = { "", "{}", "[]", "{\"keys\":{}}",
@@ -270,6 +297,7 @@ int main(void)
 		cmocka_unit_test(no_token_holds_the_scope_of_services),
 		cmocka_unit_test(callers_are_what_their_kind_says),
 		cmocka_unit_test(the_cache_forgets),
+		cmocka_unit_test(refusals_are_remembered_and_crowd_out_nobody),
 		cmocka_unit_test(keys_that_cannot_be_ours_are_left_out),
 	};
 
