@@ -41,6 +41,11 @@ static int replace_preferences(struct request *rq)
 	return sql_reply(rq, 200, SQL_REPLACE_PREFERENCES, rq->body, header(rq, "If-Match"));
 }
 
+static int list_journal(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_LIST_JOURNAL, query(rq, "limit"), query(rq, "after"));
+}
+
 static int list_sessions(struct request *rq)
 {
 	return sql_reply(rq, 200, SQL_LIST_SESSIONS, rq->caller.subject, rq->caller.session, query(rq, "limit"),
@@ -104,6 +109,19 @@ static int sweep_logout_notices(struct request *rq)
 	return sql_done(rq, SQL_SWEEP_LOGOUT_NOTICES) ? reply_empty(rq, 204) : rq->status;
 }
 
+/* Task. Whoever keeps the log elsewhere can tell later whether the journal was written anew from some line on. */
+static int link_journal(struct request *rq)
+{
+	const json_t *done = sql_row(rq, SQL_LINK_JOURNAL);
+
+	if (!done)
+		return rq->status;
+	if (json_int(done, "linked") == 0)
+		return reply_empty(rq, 204);
+	log_info("journal", "{s:O s:O}", "link", json_at(done, "link"), "head", json_at(done, "head"));
+	return reply_empty(rq, 200);
+}
+
 /* One line each, so that two who add one at the same time do not meet. */
 /* clang-format off */
 static const struct operation operations[] = {
@@ -125,6 +143,7 @@ static const struct operation operations[] = {
 	{ "changeMe", change_me },
 	{ "showPreferences", show_preferences },
 	{ "replacePreferences", replace_preferences },
+	{ "listJournal", list_journal },
 	{ "listSessions", list_sessions },
 	{ "endSession", end_session },
 	{ "listLoginProviders", list_login_providers },
@@ -156,6 +175,7 @@ static const struct operation operations[] = {
 static const struct task tasks[] = {
 	{ "signing-keys", 60, rotate_keys },
 	{ "sweep-logins", 60, sweep_logins },
+	{ "link-journal", 2, link_journal },
 	{ "sweep-mandates", 3600, sweep_mandates },
 	{ "sweep-revocations", 60, sweep_revocations },
 	{ "backchannel-logout", 30, tell_logout },
@@ -180,7 +200,8 @@ static const struct setting settings[] = {
 	{ "PORTICO_SPID_REGISTRY", "", "Address of the metadata of the SPID identity providers." },
 	{ "PORTICO_SPID_REGISTRY_CERTIFICATE", "", "PEM of the certificate that signs them.", .secret = true },
 	{ "PORTICO_SPID_AGGREGATOR", "",
-		"Our name as an aggregator of public services (\"full\"): each other tenant is a service provider of its own." },
+		"Our name as an aggregator of public services (\"full\"): each other tenant is a service provider of "
+		"its own." },
 	{ "PORTICO_SPID_AGGREGATOR_VAT", "", "The aggregator's VAT number, with the country: IT01234567890." },
 	{ "PORTICO_SPID_AGGREGATOR_EMAIL", "", "The aggregator's e-mail address." },
 	{ "PORTICO_SPID_AGGREGATOR_PHONE", "", "The aggregator's telephone, +39…" },

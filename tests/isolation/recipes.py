@@ -76,6 +76,12 @@ def identity_removeOperatorRole(w):
 
 
 @recipe
+def identity_listJournal(w):
+    session = portico.current_session(w.anna)
+    return Right(w.anna, "GET", "/identity/v1/me/journal", {"params": {"limit": 100}}, secret=session)
+
+
+@recipe
 def identity_listMandates(w):
     made = portico.mandate(w.chiara, w.anna.person["fiscal code"])
     return Right(w.chiara, "GET", "/identity/v1/mandates", {}, secret=made["id"])
