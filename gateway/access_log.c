@@ -129,7 +129,7 @@ static void put_line(struct writer *writer, struct access_log *log, const struct
 	if (*exchange->method)
 		put_member(writer, "method", exchange->method);
 	if (exchange->route) {
-		put_member(writer, "operation", exchange->route->operation->id);
+		put_member(writer, "operation", exchange->route->name);
 		put_member(writer, "path", exchange->path);
 	}
 	put_number_member(writer, "status", exchange->status);

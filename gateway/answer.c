@@ -97,6 +97,12 @@ static void begin(struct client *client, int status, const char *media_type, siz
 
 void answer_page(struct client *client, int status, const char *media_type, char *text)
 {
+	answer_text(client, status, media_type, text);
+	client->exchange.page_memory = text;
+}
+
+void answer_text(struct client *client, int status, const char *media_type, const char *text)
+{
 	struct exchange *exchange = &client->exchange;
 
 	begin(client, status, media_type, strlen(text), (struct extra_field){ 0 });
@@ -118,7 +124,7 @@ static void put_problem(struct client *client, int status, const char *slug, con
 		abort();
 	begin(client, status, "application/problem+json", strlen(text), extra);
 	exchange->problem = slug;
-	exchange->page = text;
+	exchange->page = exchange->page_memory = text;
 	exchange->page_length = exchange->head_request ? 0 : strlen(text);
 }
 

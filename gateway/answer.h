@@ -17,8 +17,10 @@ void answer_invalid(struct client *client, const json_t *errors);
 /* 401 with its challenge; error NULL: no token was sent. */
 void answer_unauthorized(struct client *client, const char *error, const char *detail);
 void answer_later(struct client *client, int status, const char *slug, const char *detail, unsigned seconds);
-/* Another text, taken over when it was malloc'ed for it. */
+/* Another text, which is taken over: malloc'ed for it. */
 void answer_page(struct client *client, int status, const char *media_type, char *text);
+/* One that belongs to the view of the exchange. */
+void answer_text(struct client *client, int status, const char *media_type, const char *text);
 /* 204 to OPTIONS: what the path takes, and for browsers whether they may. */
 void answer_options(struct client *client, const char *allow, bool preflight);
 

@@ -151,14 +151,35 @@ static bool may_call(struct client *client)
 	return false;
 }
 
+/* A program that calls for itself has not logged in, and has no level to be too low (RFC 9470). */
+static bool level_suffices(struct client *client)
+{
+	const struct caller *caller = &client->exchange.principal->caller;
+	enum level wanted = client->exchange.route->min_level;
+	char challenge[400];
+
+	if (!wanted || caller->kind == CALLER_PARTNER || level_of(caller->acr) >= wanted)
+		return true;
+	snprintf(challenge, sizeof(challenge),
+		"Bearer error=\"insufficient_user_authentication\", "
+		"error_description=\"this operation needs a login of a higher level\", acr_values=\"%s\"",
+		level_and_above(wanted));
+	answer_problem_with(client, 401, "insufficient-user-authentication",
+		"this operation needs a login of a higher level",
+		(struct extra_field){ "WWW-Authenticate", challenge });
+	return false;
+}
+
 static bool in_own_tenant(struct client *client, const struct asking *asking)
 {
 	const struct caller *caller = &client->exchange.principal->caller;
+	const struct partner *partner = client->exchange.route->partner;
 
 	if ((caller->kind != CALLER_OPERATOR && caller->kind != CALLER_PARTNER) ||
 		client->exchange.route->operation->security_count == 0)
 		return true;
-	if (route_tenant_matches(client->exchange.route, &asking->values, asking->query, caller->tenant))
+	if ((!partner || strcmp(partner->tenant, caller->tenant) == 0) &&
+		route_tenant_matches(client->exchange.route, &asking->values, asking->query, caller->tenant))
 		return true;
 	answer_problem(client, 403, "forbidden", "the token is of another tenant");
 	return false;
@@ -166,5 +187,5 @@ static bool in_own_tenant(struct client *client, const struct asking *asking)
 
 bool authorize(struct client *client, struct asking *asking)
 {
-	return identify(client, asking) && may_call(client) && in_own_tenant(client, asking);
+	return identify(client, asking) && may_call(client) && in_own_tenant(client, asking) && level_suffices(client);
 }

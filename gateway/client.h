@@ -41,7 +41,8 @@ struct exchange {
 	bool expects_continue;
 	int status;
 	const char *problem; /* slug of our own answer */
-	char *page;	     /* an answer of our own that may be longer than a buffer */
+	const char *page;    /* an answer of our own that may be longer than a buffer */
+	char *page_memory;   /* what it is in, unless it belongs to the view */
 	size_t page_length, page_sent;
 	/* forward.c, forward_attempt.c, forward_answer.c */
 	struct upstream_connection *upstream;

@@ -211,7 +211,7 @@ void exchange_begin(struct client *client, char *data, size_t length)
 	if (pages_answer(client, &asking) || !allowed(client, &asking))
 		return;
 	if (client->exchange.route->service == client->exchange.view->rules->service_count)
-		pages_operate(client);
+		pages_operate(client, &asking);
 	else
 		forward_start(client, &asking);
 }
@@ -219,7 +219,7 @@ void exchange_begin(struct client *client, char *data, size_t length)
 void exchange_end(struct client *client)
 {
 	struct exchange *exchange = &client->exchange;
-	const char *operation = exchange->route ? exchange->route->metric : "none";
+	const char *operation = exchange->route ? exchange->route->name : "none";
 
 	if (!exchange->open)
 		return;
@@ -227,12 +227,12 @@ void exchange_end(struct client *client)
 	metrics_request(operation, exchange->status, (double)(worker_clock_us() - exchange->started_us) / 1e6);
 	access_log_request(&client->worker->log, client);
 	principal_release(exchange->principal);
-	free(exchange->page);
+	free(exchange->page_memory);
 	if (exchange->view)
 		exchange->view->users--;
 	exchange->view = NULL;
 	exchange->route = NULL;
 	exchange->principal = NULL;
-	exchange->page = NULL;
+	exchange->page_memory = NULL;
 	exchange->started_us = 0;
 }

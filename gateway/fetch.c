@@ -51,7 +51,7 @@ static struct curl_slist *caller_fields(const struct fetcher *fetcher, const cha
 	struct curl_slist *fields;
 
 	path = path ? path : "/";
-	auth_sign(fetcher->caller, strlen(fetcher->caller), "GET", path, strcspn(path, "?"), signature);
+	auth_sign(NULL, fetcher->caller, strlen(fetcher->caller), "GET", path, strcspn(path, "?"), signature);
 	snprintf(field, sizeof(field), "Portico-Caller: %s", fetcher->caller);
 	fields = curl_slist_append(NULL, field);
 	snprintf(field, sizeof(field), "Portico-Signature: %s", signature);

@@ -41,15 +41,28 @@ static void put_request_framing(struct writer *writer, const struct http1_head *
 			writer, head->body == BODY_UNTIL_CLOSE ? BODY_CHUNKED : head->body, head->content_length);
 }
 
+/* Signed with the key of the service, which for a partner is one of its own. */
+static void put_caller(struct writer *writer, const struct exchange *exchange, const struct asking *asking)
+{
+	const struct principal *principal = exchange->principal;
+	const struct partner *partner = exchange->route->partner;
+	char signature[AUTH_SIGNATURE_MAX];
+
+	if (partner && !partner->knows_caller)
+		return;
+	auth_sign(partner ? &partner->key : NULL, principal->header, principal->header_length, asking->head.method,
+		asking->path, asking->path_length, signature);
+	put_literal(writer, "Portico-Caller: ");
+	put(writer, principal->header, principal->header_length);
+	put_literal(writer, "\r\n");
+	put_field(writer, "Portico-Signature", signature);
+}
+
 static bool put_request(struct client *client, const struct asking *asking)
 {
 	struct exchange *exchange = &client->exchange;
-	const struct principal *principal = exchange->principal;
 	struct writer writer = writer_of(&exchange->to_upstream);
-	char signature[AUTH_SIGNATURE_MAX];
 
-	auth_sign(principal->header, principal->header_length, asking->head.method, asking->path, asking->path_length,
-		signature);
 	put_text(&writer, asking->head.method);
 	put_literal(&writer, " ");
 	put(&writer, asking->head.target, asking->head.target_length);
@@ -62,10 +75,7 @@ static bool put_request(struct client *client, const struct asking *asking)
 	put_field(&writer, "traceparent", exchange->traceparent);
 	put_field(&writer, "X-Forwarded-For", client->address);
 	put_field(&writer, "X-Forwarded-Proto", client->secure ? "https" : "http");
-	put_literal(&writer, "Portico-Caller: ");
-	put(&writer, principal->header, principal->header_length);
-	put_literal(&writer, "\r\n");
-	put_field(&writer, "Portico-Signature", signature);
+	put_caller(&writer, exchange, asking);
 	put_literal(&writer, "Portico-Deadline: ");
 	exchange->deadline_at = (size_t)(writer.at - exchange->to_upstream.data);
 	put(&writer, "00000000", DEADLINE_DIGITS);
@@ -86,6 +96,8 @@ void forward_start(struct client *client, struct asking *asking)
 {
 	struct exchange *exchange = &client->exchange;
 
+	if (exchange->route->partner)
+		partner_drop_credentials(&asking->head);
 	buffer_need(&client->worker->buffers, &exchange->to_upstream);
 	if (!put_request(client, asking)) {
 		answer_problem(client, 431, "header-fields-too-large", "the head of the request is too large");

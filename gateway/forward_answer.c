@@ -30,6 +30,8 @@ static bool put_answer(struct client *client, const struct http1_head *head, enu
 	put_text(&writer, head->reason);
 	put_literal(&writer, "\r\n");
 	forward_put_fields(&writer, head);
+	if (client->exchange.route->partner) /* a page of theirs is not one of ours, though it has our name */
+		put_literal(&writer, "Content-Security-Policy: sandbox\r\nX-Content-Type-Options: nosniff\r\n");
 	if (framing != BODY_LENGTH)
 		forward_put_framing(&writer, framing, 0);
 	else if (head->known[FIELD_CONTENT_LENGTH] && head->status != 204)
@@ -58,6 +60,8 @@ static bool take_answer_head(struct client *client, size_t length)
 	if (client->worker->draining || !exchange->request_body.done)
 		exchange->keep_alive = false;
 	framing = answer_framing(client, &head);
+	if (exchange->route->partner)
+		partner_drop_claims(&head);
 	if (!put_answer(client, &head, framing))
 		return forward_fault(client, FAILURE_GARBAGE, "the head of the service's answer is too large");
 	exchange->status = head.status;

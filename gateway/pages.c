@@ -21,14 +21,14 @@ static void name_missing(struct rules *rules, char *text, size_t size)
 	size_t length = 0;
 
 	*text = '\0';
-	for (size_t i = 0; i < rules->service_count && length < size; i++) {
+	for (size_t i = 0; i < rules->own_services && length < size; i++) {
 		if (!service_ready(&rules->services[i]))
 			length += (size_t)snprintf(text + length, size - length, "%s%s",
 				length ? ", " : "Not ready: ", rules->services[i].name);
 	}
 }
 
-static void answer_status(struct client *client)
+static void answer_status(struct client *client, const struct asking *asking)
 {
 	struct rules *rules = gateway_hold_rules(client->worker->gateway, NULL);
 	char missing[512];
@@ -48,7 +48,7 @@ static void answer_livez(struct client *client)
 	answer_page(client, 200, "application/json", strdup("{\"status\":\"alive\"}"));
 }
 
-/* Ready: every service has a replica that takes requests, the keys are loaded, and no end is in sight. */
+/* Ready: every service of ours has a replica that takes requests, the keys are loaded, and no end is in sight. */
 static void answer_readyz(struct client *client)
 {
 	struct gateway *gateway = client->worker->gateway;
@@ -60,7 +60,7 @@ static void answer_readyz(struct client *client)
 	for (size_t i = 0; i < rules->service_count; i++) {
 		bool service = service_ready(&rules->services[i]);
 
-		ready = ready && service;
+		ready = ready && (service || i >= rules->own_services);
 		json_object_set_new(services, rules->services[i].name, json_boolean(service));
 	}
 	rules_release(rules);
@@ -76,6 +76,11 @@ static void answer_readyz(struct client *client)
 static void answer_metrics(struct client *client)
 {
 	answer_page(client, 200, "text/plain; version=0.0.4; charset=utf-8", metrics_page_dup("gateway"));
+}
+
+static void answer_limits(struct client *client, const struct asking *asking)
+{
+	quota_answer(client);
 }
 
 static bool is(const struct asking *asking, const char *path)
@@ -108,16 +113,37 @@ bool pages_answer(struct client *client, const struct asking *asking)
 	return true;
 }
 
-void pages_operate(struct client *client)
+static void answer_contracts(struct client *client, const struct asking *asking)
+{
+	answer_text(client, 200, "application/json", docs_list(client->exchange.view->rules->docs));
+}
+
+/* /openapi/dossier.json, /openapi/partners/acqua.json: by what stands behind /openapi/. */
+static void answer_contract(struct client *client, const struct asking *asking)
+{
+	static const char prefix[] = "/openapi/";
+	const char *path = asking->path + strlen(prefix);
+	const char *text = docs_file(
+		client->exchange.view->rules->docs, path, asking->path_length - (size_t)(path - asking->path));
+
+	if (text)
+		answer_text(client, 200, "application/json", text);
+	else
+		answer_problem(client, 404, "not-found", "there is no contract of this name");
+}
+
+void pages_operate(struct client *client, const struct asking *asking)
 {
 	static const struct {
 		const char *operation;
-		void (*answer)(struct client *client);
-	} operations[] = { { "showStatus", answer_status }, { "listLimits", quota_answer } };
+		void (*answer)(struct client *client, const struct asking *asking);
+	} operations[] = { { "showStatus", answer_status }, { "listLimits", answer_limits },
+		{ "listContracts", answer_contracts }, { "showContract", answer_contract },
+		{ "showPartnerContract", answer_contract } };
 
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
 		if (strcmp(operations[i].operation, client->exchange.route->operation->id) == 0) {
-			operations[i].answer(client);
+			operations[i].answer(client, asking);
 			return;
 		}
 	}

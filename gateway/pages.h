@@ -6,7 +6,7 @@
 /* Answers when the path is one of the former. */
 bool pages_answer(struct client *client, const struct asking *asking);
 /* Answers the operation of the contract that was routed to. */
-void pages_operate(struct client *client);
+void pages_operate(struct client *client, const struct asking *asking);
 
 /* The gauges of these workers in /metrics. */
 void pages_start(struct worker *const *workers, unsigned count);

@@ -8,8 +8,11 @@
 #include "metrics.h"
 #include "path.h"
 
+enum { MAX_CONTRACTS = 66 };
+
 struct service_routes {
 	struct contract *contract;
+	const struct partner *partner;
 	struct route *routes; /* one for each operation */
 	size_t count;
 };
@@ -18,7 +21,7 @@ struct routes {
 	struct arena *arena;
 	struct path_tree *tree;
 	size_t count;
-	struct service_routes services[];
+	struct service_routes services[MAX_CONTRACTS];
 };
 
 static bool names_tenant(const char *parameter)
@@ -26,8 +29,7 @@ static bool names_tenant(const char *parameter)
 	return strcmp(parameter, "tenant") == 0 || strcmp(parameter, "tenantId") == 0;
 }
 
-/* True when sibling services are the only ones who may call it. */
-static bool only_for_siblings(const struct contract_operation *operation)
+bool route_only_for_siblings(const struct contract_operation *operation)
 {
 	for (size_t i = 0; i < operation->security_count; i++) {
 		const char *const *scope = operation->security[i].scopes;
@@ -40,12 +42,18 @@ static bool only_for_siblings(const struct contract_operation *operation)
 	return operation->security_count > 0;
 }
 
-static void describe(struct route *route, const struct contract_operation *operation, size_t service)
+/* acme.showMeter: an operation of a partner may be called like one of ours. */
+static const char *name_of(const struct contract *contract, const struct contract_operation *operation)
 {
-	route->operation = operation;
-	route->metric = metrics_operation(operation->id);
-	route->service = service;
-	route->internal = only_for_siblings(operation);
+	const char *slash = strrchr(contract_name(contract), '/');
+	char name[200];
+
+	snprintf(name, sizeof(name), "%s%s%s", slash ? slash + 1 : "", slash ? "." : "", operation->id);
+	return metrics_operation(name);
+}
+
+static void note_tenant(struct route *route, const struct contract_operation *operation)
+{
 	for (size_t i = 0; i < operation->parameter_count; i++) {
 		const struct contract_parameter *parameter = &operation->parameters[i];
 
@@ -58,19 +66,40 @@ static void describe(struct route *route, const struct contract_operation *opera
 	}
 }
 
-/* What is for siblings only keeps its place in the tree: a more general path must not answer for it. */
-static void add_operations(struct routes *routes, size_t index)
+static bool note_level(struct route *route, const struct contract *contract, char **ret_error)
 {
-	struct service_routes *service = &routes->services[index];
+	const json_t *level = json_object_get(route->operation->definition, "x-min-acr");
+
+	route->min_level = level_of(json_string_value(level));
+	if (!level || (route->min_level && route->operation->security_count))
+		return true;
+	if (asprintf(ret_error, "%s.yaml: 'x-min-acr' of %s must be one of %s, and the operation not public",
+		    contract_name(contract), route->operation->id, level_and_above(LEVEL_1)) < 0)
+		abort();
+	return false;
+}
+
+/* What is for siblings only keeps its place in the tree: a more general path must not answer for it. */
+static bool add_operations(
+	struct routes *routes, struct service_routes *service, size_t index_of_service, char **ret_error)
+{
 	const struct contract_operation *operations = contract_operations(service->contract, &service->count);
 
 	service->routes = arena_alloc(routes->arena, (service->count + 1) * sizeof(*service->routes));
 	for (size_t i = 0; i < service->count; i++) {
 		struct route *route = &service->routes[i];
 
-		describe(route, &operations[i], index);
+		*route = (struct route){ .operation = &operations[i],
+			.name = name_of(service->contract, &operations[i]),
+			.service = index_of_service,
+			.partner = service->partner,
+			.internal = route_only_for_siblings(&operations[i]) };
+		note_tenant(route, &operations[i]);
+		if (!note_level(route, service->contract, ret_error))
+			return false;
 		path_tree_add(routes->tree, operations[i].path, operations[i].method, route->internal ? NULL : route);
 	}
+	return true;
 }
 
 static bool lies_within(const char *path, const char *base)
@@ -99,37 +128,60 @@ static bool has_own_base(const struct routes *routes, const struct contract *con
 	return true;
 }
 
-static bool add_contract(struct routes *routes, const char *directory, const char *name, char **ret_error)
+static bool has_place(const struct routes *routes, char **ret_error)
 {
-	struct contract *contract = contract_load(directory, name, ret_error);
+	if (routes->count == MAX_CONTRACTS &&
+		asprintf(ret_error, "there are more than %d contracts", MAX_CONTRACTS) < 0)
+		abort();
+	return routes->count < MAX_CONTRACTS;
+}
 
-	if (!contract)
-		return false;
-	if (!has_own_base(routes, contract, ret_error)) {
+static const struct partner *copy(struct arena *arena, const struct partner *partner)
+{
+	struct partner *copied = partner ? arena_alloc(arena, sizeof(*copied)) : NULL;
+
+	if (copied)
+		*copied = *partner;
+	return copied;
+}
+
+bool routes_add(struct routes *routes, struct contract *contract, size_t service, const struct partner *partner,
+	char **ret_error)
+{
+	struct service_routes *added = &routes->services[routes->count];
+
+	if (!has_place(routes, ret_error) || !has_own_base(routes, contract, ret_error)) {
 		contract_free(contract);
 		return false;
 	}
-	routes->services[routes->count].contract = contract;
-	add_operations(routes, routes->count++);
-	return true;
+	added->contract = contract;
+	added->partner = copy(routes->arena, partner);
+	routes->count++;
+	return add_operations(routes, added, service, ret_error);
 }
 
-struct routes *routes_new(const char *directory, const char *const *names, size_t count, char **ret_error)
+void routes_finish(struct routes *routes)
 {
-	struct routes *routes = calloc(1, sizeof(*routes) + count * sizeof(routes->services[0]));
+	path_tree_finish(routes->tree);
+}
+
+struct routes *routes_new(void)
+{
+	struct routes *routes = calloc(1, sizeof(*routes));
 
 	if (!routes)
 		abort();
 	routes->arena = arena_new();
 	routes->tree = path_tree_new(routes->arena);
-	for (size_t i = 0; i < count; i++) {
-		if (!add_contract(routes, directory, names[i], ret_error)) {
-			routes_free(routes);
-			return NULL;
-		}
-	}
-	path_tree_finish(routes->tree);
 	return routes;
+}
+
+const struct contract *routes_contract(const struct routes *routes, size_t index, const struct partner **ret_partner)
+{
+	if (index >= routes->count)
+		return NULL;
+	*ret_partner = routes->services[index].partner;
+	return routes->services[index].contract;
 }
 
 void routes_free(struct routes *routes)
@@ -193,6 +245,16 @@ static void print_security(const struct contract_operation *operation)
 	}
 }
 
+static void print_conditions(const struct route *route)
+{
+	if (route->min_level)
+		printf("  login of level %d", route->min_level);
+	if (route->partner)
+		printf("  back end of %s%s", route->partner->tenant,
+			route->partner->knows_caller ? "" : ", which is not told who calls");
+	puts(route->internal ? "  (siblings only: 404 from outside)" : "");
+}
+
 void routes_print(const struct routes *routes)
 {
 	for (size_t i = 0; i < routes->count; i++) {
@@ -204,7 +266,7 @@ void routes_print(const struct routes *routes)
 				contract_name(routes->services[i].contract), operation->id, operation->timeout,
 				operation->max_body);
 			print_security(operation);
-			puts(route->internal ? "  (siblings only: 404 from outside)" : "");
+			print_conditions(route);
 		}
 	}
 }

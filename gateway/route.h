@@ -2,21 +2,36 @@
  * All contracts are in one tree of paths. */
 #pragma once
 #include "contract.h"
+#include "level.h"
+#include "partners.h"
 
 struct route {
 	const struct contract_operation *operation;
-	const char *metric;	  /* operationId, for as long as the process lives */
-	size_t service;		  /* index of the upstream service */
-	bool internal;		  /* for sibling services only: from outside it does not exist */
-	bool tenant_in_path;	  /* has a parameter that names a tenant: it must be the caller's own */
-	const char *tenant_query; /* name of the query parameter that does, or NULL */
+	const char *name; /* operationId, of a partner with its name before it; for as long as the process lives */
+	size_t service;	  /* index of the upstream service */
+	const struct partner *partner; /* whose back end it is; NULL: a service of ours */
+	enum level min_level;	       /* x-min-acr */
+	bool internal;		       /* for sibling services only: from outside it does not exist */
+	bool tenant_in_path;	       /* has a parameter that names a tenant: it must be the caller's own */
+	const char *tenant_query;      /* name of the query parameter that does, or NULL */
 };
 
 struct routes;
 
-/* The contract of each name, from DIRECTORY/NAME.yaml. On failure NULL and *ret_error (free it). */
-struct routes *routes_new(const char *directory, const char *const *names, size_t count, char **ret_error);
+struct routes *routes_new(void);
 void routes_free(struct routes *routes);
+
+/* Takes the contract over, also on failure, which is false and *ret_error (free it). partner is copied; NULL for a
+ * service of ours. routes_finish() comes after the last one. */
+bool routes_add(struct routes *routes, struct contract *contract, size_t service, const struct partner *partner,
+	char **ret_error);
+void routes_finish(struct routes *routes);
+
+/* The contracts in the order in which they were added; NULL after the last. */
+const struct contract *routes_contract(const struct routes *routes, size_t index, const struct partner **ret_partner);
+
+/* True when sibling services are the only ones who may call it. */
+bool route_only_for_siblings(const struct contract_operation *operation);
 
 /* The route of method and decoded path. NULL: 404 when *ret_allow is NULL, else 405 with it as Allow. Does not
  * allocate. */

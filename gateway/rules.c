@@ -27,7 +27,7 @@ static bool add_service(struct rules *rules, char *text, char **ret_error)
 	char *addresses = strchr(text, '='), *rest = NULL;
 
 	if (!addresses || rules->service_count == MAX_SERVICES || (size_t)(addresses - text) >= sizeof(service->name) ||
-		addresses == text)
+		addresses == text || memchr(text, '/', (size_t)(addresses - text)))
 		return wrong(ret_error, "PORTICO_UPSTREAMS: \"%s\" is not name=host:port", text);
 	*addresses++ = '\0';
 	service_init(service, text);
@@ -56,15 +56,28 @@ static bool read_upstreams(struct rules *rules, char **ret_error)
 	return right;
 }
 
+static bool read_contract(struct rules *rules, const char *folder, const char *name, size_t service, char **ret_error)
+{
+	struct contract *contract = contract_load(folder, name, ret_error);
+
+	return contract && routes_add(rules->routes, contract, service, NULL, ret_error);
+}
+
 static bool read_contracts(struct rules *rules, char **ret_error)
 {
-	const char *names[MAX_SERVICES + 1];
+	const char *folder = config("PORTICO_CONTRACTS");
+	bool right = true;
 
-	for (size_t i = 0; i < rules->service_count; i++)
-		names[i] = rules->services[i].name;
-	names[rules->service_count] = "gateway";
-	rules->routes = routes_new(config("PORTICO_CONTRACTS"), names, rules->service_count + 1, ret_error);
-	return rules->routes != NULL;
+	rules->routes = routes_new();
+	rules->own_services = rules->service_count;
+	for (size_t i = 0; i < rules->service_count && right; i++)
+		right = read_contract(rules, folder, rules->services[i].name, i, ret_error);
+	if (!right || !partners_read(rules, folder, ret_error) ||
+		!read_contract(rules, folder, "gateway", rules->service_count, ret_error))
+		return false;
+	routes_finish(rules->routes);
+	rules->docs = docs_new(rules->routes, folder);
+	return true;
 }
 
 static bool read_plan(struct rules *rules, char **ret_error)
@@ -109,6 +122,7 @@ void rules_release(struct rules *rules)
 {
 	if (!rules || atomic_fetch_sub(&rules->references, 1) > 1)
 		return;
+	docs_free(rules->docs);
 	routes_free(rules->routes);
 	quota_plan_free(rules->plan);
 	certificates_free(rules->certificates);

@@ -4,6 +4,7 @@
 #pragma once
 #include <stdatomic.h>
 #include <stdbool.h>
+#include "docs.h"
 #include "gateway.h"
 #include "replica.h"
 #include "quota_plan.h"
@@ -16,11 +17,13 @@ struct service_counters;
 
 struct rules {
 	atomic_uint references;
+	size_t own_services; /* the first ones; behind them are those of partners, without which we are ready, too */
 	size_t service_count;
 	struct upstream_service services[MAX_SERVICES];
 	atomic_uint counter_sets;
 	struct service_counters *_Atomic counters[MAX_WORKERS]; /* upstream_counters.c */
-	struct routes *routes; /* of the services in their order, then of the gateway itself */
+	struct routes *routes; /* of the services in their order, partners last, then of the gateway itself */
+	struct docs *docs;
 	struct quota_plan *plan;
 	struct certificates *certificates; /* NULL without TLS */
 };

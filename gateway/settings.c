@@ -18,7 +18,10 @@ static const struct setting own_settings[] = {
 	{ "PORTICO_METRICS_LISTEN", "",
 		"Address and port of /metrics. Empty: on the public listener, for callers from this machine only." },
 	{ "PORTICO_UPSTREAMS", NULL, "The services: identity=host:port|host:port,dossier=… (each has its contract)." },
-	{ "PORTICO_CONTRACTS", "openapi", "Folder of the contracts." },
+	{ "PORTICO_CONTRACTS", "openapi", "Folder of the contracts; those of partners are in its folder partners." },
+	{ "PORTICO_PARTNER_KEYS", "",
+		"Folder with the keys of partners, NAME.key for partners/NAME.yaml: signs the caller header that it "
+		"gets." },
 	{ "PORTICO_ISSUER", "http://127.0.0.1:8080/identity/v1", "Claim iss of the access tokens." },
 	{ "PORTICO_AUDIENCE", "portico", "Claim aud of the access tokens." },
 	{ "PORTICO_JWKS_URL", "http://127.0.0.1:8101/identity/v1/jwks.json", "Where identity publishes its keys." },

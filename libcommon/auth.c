@@ -10,10 +10,9 @@
 #include "contract.h"
 #include "text.h"
 
-enum { MIN_KEY = 32, MAX_KEY = 256, MAX_AGE = 60, MAC_LENGTH = 32 };
+enum { MAX_AGE = 60, MAC_LENGTH = 32 };
 
-static unsigned char shared_key[MAX_KEY];
-static size_t shared_key_length;
+static struct auth_key shared_key;
 
 static const char *const kind_names[] = { "anonymous", "citizen", "operator", "partner", "service" };
 
@@ -22,21 +21,26 @@ const char *auth_kind_name(enum caller_kind kind)
 	return kind_names[kind];
 }
 
+bool auth_key_read(struct auth_key *key, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length < AUTH_KEY_MIN || length > AUTH_KEY_MAX)
+		return false;
+	memcpy(key->bytes, text, length);
+	key->length = length;
+	return true;
+}
+
 bool auth_start(const char *key)
 {
-	size_t length = strlen(key);
-
-	if (length < MIN_KEY || length > MAX_KEY)
-		return false;
-	memcpy(shared_key, key, length);
-	shared_key_length = length;
-	return true;
+	return auth_key_read(&shared_key, key);
 }
 
 /* HMAC over caller LF method LF path LF time, written as hex. A text that does not fit is refused: the empty MAC never
  * matches. */
-static bool mac(const char *caller, size_t caller_length, const char *method, const char *path, size_t path_length,
-	long long time, char hex[static 2 * MAC_LENGTH + 1])
+static bool mac(const struct auth_key *key, const char *caller, size_t caller_length, const char *method,
+	const char *path, size_t path_length, long long time, char hex[static 2 * MAC_LENGTH + 1])
 {
 	unsigned char digest[MAC_LENGTH];
 	unsigned int digest_length = sizeof digest;
@@ -48,20 +52,20 @@ static bool mac(const char *caller, size_t caller_length, const char *method, co
 		(int)path_length, path, time);
 	if (length < 0 || (size_t)length >= sizeof text)
 		return false;
-	if (!HMAC(EVP_sha256(), shared_key, (int)shared_key_length, (const unsigned char *)text, (size_t)length, digest,
+	if (!HMAC(EVP_sha256(), key->bytes, (int)key->length, (const unsigned char *)text, (size_t)length, digest,
 		    &digest_length))
 		return false;
 	text_hex(hex, digest, MAC_LENGTH);
 	return true;
 }
 
-void auth_sign(const char *caller_header, size_t caller_length, const char *method, const char *path,
-	size_t path_length, char signature[AUTH_SIGNATURE_MAX])
+void auth_sign(const struct auth_key *key, const char *caller_header, size_t caller_length, const char *method,
+	const char *path, size_t path_length, char signature[AUTH_SIGNATURE_MAX])
 {
 	long long now = time(NULL);
 	char hex[2 * MAC_LENGTH + 1];
 
-	mac(caller_header, caller_length, method, path, path_length, now, hex);
+	mac(key ? key : &shared_key, caller_header, caller_length, method, path, path_length, now, hex);
 	snprintf(signature, AUTH_SIGNATURE_MAX, "t=%lld,v=%s", now, hex);
 }
 
@@ -69,7 +73,7 @@ char *auth_sign_dup(const char *caller_header, const char *method, const char *p
 {
 	char signature[AUTH_SIGNATURE_MAX];
 
-	auth_sign(caller_header, strlen(caller_header), method, path, strlen(path), signature);
+	auth_sign(NULL, caller_header, strlen(caller_header), method, path, strlen(path), signature);
 	return strdup(signature);
 }
 
@@ -83,7 +87,7 @@ static bool signature_holds(const char *caller, const char *signature, const cha
 		return false;
 	if (llabs(time(NULL) - stamp) > MAX_AGE || strlen(given) != 2 * MAC_LENGTH)
 		return false;
-	return mac(caller, strlen(caller), method, path, strlen(path), stamp, expected) &&
+	return mac(&shared_key, caller, strlen(caller), method, path, strlen(path), stamp, expected) &&
 	       CRYPTO_memcmp(expected, given, 2 * MAC_LENGTH) == 0;
 }
 

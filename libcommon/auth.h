@@ -31,10 +31,19 @@ bool auth_read(const char *caller_header, const char *signature_header, const ch
 char *auth_caller_dup(const struct caller *caller);
 char *auth_sign_dup(const char *caller_header, const char *method, const char *path);
 
-/* The same without allocation, for the gateway: writes "t=…,v=…" into signature (at least AUTH_SIGNATURE_MAX bytes). */
+/* A key of the signature; 32 to 256 characters. */
+enum { AUTH_KEY_MIN = 32, AUTH_KEY_MAX = 256 };
+struct auth_key {
+	unsigned char bytes[AUTH_KEY_MAX];
+	size_t length;
+};
+bool auth_key_read(struct auth_key *key, const char *text);
+
+/* The same without allocation, for the gateway: writes "t=…,v=…" into signature (at least AUTH_SIGNATURE_MAX bytes).
+ * key NULL: the one that auth_start() took. */
 enum { AUTH_SIGNATURE_MAX = 96 };
-void auth_sign(const char *caller_header, size_t caller_length, const char *method, const char *path,
-	size_t path_length, char signature[AUTH_SIGNATURE_MAX]);
+void auth_sign(const struct auth_key *key, const char *caller_header, size_t caller_length, const char *method,
+	const char *path, size_t path_length, char signature[AUTH_SIGNATURE_MAX]);
 
 /* The key shared by gateway and services; at least 32 bytes. Call once at start. False when it is too short. */
 bool auth_start(const char *key);

@@ -131,6 +131,17 @@ const char *contract_version(const struct contract *contract)
 	return contract->version;
 }
 
+const json_t *contract_document(const struct contract *contract)
+{
+	return contract->root;
+}
+
+const json_t *contract_file(const struct contract *contract, int index, const char **ret_path)
+{
+	*ret_path = documents_path(contract->documents, index);
+	return documents_root(contract->documents, index);
+}
+
 const struct contract_operation *contract_operations(const struct contract *contract, size_t *ret_count)
 {
 	*ret_count = contract->operation_count;

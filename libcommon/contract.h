@@ -74,6 +74,9 @@ void contract_free(struct contract *contract);
 const char *contract_name(const struct contract *contract);
 const char *contract_base_path(const struct contract *contract); /* "/dossier/v1" */
 const char *contract_version(const struct contract *contract);	 /* info.version */
+const json_t *contract_document(const struct contract *contract);
+/* The files it is made of, itself first, by their real path; NULL after the last. */
+const json_t *contract_file(const struct contract *contract, int index, const char **ret_path);
 const struct contract_operation *contract_operations(const struct contract *contract, size_t *ret_count);
 const struct contract_operation *contract_operation_by_id(const struct contract *contract, const char *id);
 

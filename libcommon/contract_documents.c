@@ -100,6 +100,11 @@ const json_t *documents_root(const struct documents *documents, int index)
 	return index < documents->count ? documents->list[index].root : NULL;
 }
 
+const char *documents_path(const struct documents *documents, int index)
+{
+	return index < documents->count ? documents->list[index].real : NULL;
+}
+
 static const struct document *document_of(const struct documents *documents, const json_t *root)
 {
 	for (int i = 0; i < documents->count; i++)

@@ -17,6 +17,8 @@ void documents_free(struct documents *documents);
 const json_t *documents_open(struct documents *documents, const char *path);
 /* The files in the order they were opened; NULL after the last. */
 const json_t *documents_root(const struct documents *documents, int index);
+/* The real path of the same. */
+const char *documents_path(const struct documents *documents, int index);
 const char *documents_failure(const struct documents *documents);
 /* "openapi/dossier.yaml#/paths/~1practices/get" for a node of the document (the caller owns it). */
 char *documents_place(const struct documents *documents, const json_t *root, const json_t *node, const char *key);
