@@ -1,10 +1,13 @@
 """Two replicas of a service behind a gateway of their own, under load, and what befalls them: a restart of each in turn, kill -9, a
 process that hangs. What a client may expect to go well goes well, without exception."""
+import hashlib
+import hmac
 import http.client
 import json
 import signal
 import subprocess
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -160,6 +163,7 @@ def test_a_replica_that_hangs_fails_no_request_that_may_be_sent_again(town):
             replica.process.send_signal(signal.SIGSTOP)
             try:
                 eventually(lambda: not town.ready(replica))
+                eventually(lambda: town.metric("portico_upstream_failures_total", replica=replica.address, kind="timeout") > 0)
                 load.more()
             finally:
                 replica.process.send_signal(signal.SIGCONT)
@@ -168,5 +172,32 @@ def test_a_replica_that_hangs_fails_no_request_that_may_be_sent_again(town):
             eventually(lambda: town.answers(replica) > before)
             load.more()
     assert load.failed == []
-    assert town.metric("portico_upstream_failures_total", kind="timeout") > 0, "nothing hung: this test looks at the wrong replica"
     print(f"{load.done} reads, none failed")
+
+
+def signed(stack, path):
+    """As the gateway signs it."""
+    key, caller, stamp = (stack.state / "secrets/caller-key").read_bytes().strip(), '{"kind":"anonymous","scope":""}', int(time.time())
+    mac = hmac.new(key, f"{caller}\nGET\n{path}\n{stamp}".encode(), hashlib.sha256).hexdigest()
+    return {"Portico-Caller": caller, "Portico-Signature": f"t={stamp},v={mac}"}
+
+
+def test_a_service_stops_what_nobody_waits_for(stack, town):
+    """The database is busy for longer than the gateway said that it would wait, and then for less."""
+    replica = town.replicas[0]
+
+    def ask(patience):
+        connection = http.client.HTTPConnection("127.0.0.1", replica.port, timeout=30)
+        connection.request("GET", READ, headers={**signed(stack, READ), "Portico-Deadline": patience})
+        return connection.getresponse().status
+
+    def is_locked():
+        return stack.sql(SERVICE, "SELECT 1 FROM pg_locks WHERE relation = 'offices'::regclass AND mode = 'AccessExclusiveLock'")
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(stack.sql, SERVICE, "BEGIN; LOCK TABLE offices; SELECT pg_sleep(1.5); COMMIT")
+        eventually(is_locked)
+        assert ask("00000100") == 503
+        assert '"sqlstate": "57014"' in replica.log.read_text().replace('":"', '": "'), "not stopped for want of time"
+        assert not busy.done()
+        assert ask("00005000") == 200
+        busy.result()
