@@ -1,10 +1,11 @@
 """Limits at the gateway: whom they count, what a caller is told of them, the file of other limits."""
+import subprocess
 import time
 
 import pytest
 
 from support import contracts
-from support.edge import free_port
+from support.edge import binary, free_port
 from support.waiting import eventually
 
 LIMITS = contracts.document("gateway.yaml")["paths"]["/limits"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
@@ -174,3 +175,11 @@ def test_the_file_is_read_anew_or_refused_whole(bench, token, limits_file):
         limits_file.write_text("clients: {demo-area: 100}")
         limited.reload()
         eventually(lambda: limited.ask("GET", THING, token=token())["X-RateLimit-Limit"] == "100")
+
+
+@pytest.mark.parametrize("settings, sentence", [({"PORTICO_LIMITS": "/nonexistent"}, "PORTICO_LIMITS: /nonexistent cannot be read: No such file"),
+                                                ({"PORTICO_LIMIT_TENANT": "1000001"}, "PORTICO_LIMIT_TENANT is at most 1000000 a minute")])
+def test_wrong_limits_are_said_at_the_start(bench, settings, sentence):
+    settings = {"PORTICO_UPSTREAMS": "echo=127.0.0.1:1", "PORTICO_CONTRACTS": str(bench.folder), "PORTICO_CALLER_KEY": "k" * 32, **settings}
+    run = subprocess.run([binary(), "--check"], env=settings, capture_output=True, text=True, timeout=20)
+    assert run.returncode == 78 and sentence in run.stderr and run.stderr.count("\n") == 1, run.stderr
