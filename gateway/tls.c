@@ -219,7 +219,10 @@ enum stream_result tls_handshake(struct stream *stream)
 
 	ERR_clear_error();
 	returned = SSL_do_handshake(stream->tls);
-	return returned == 1 ? STREAM_MOVED : after(stream, returned);
+	if (returned != 1)
+		return after(stream, returned);
+	stream->readable = true; /* what came with the end of the handshake is in OpenSSL already: no event will tell */
+	return STREAM_MOVED;
 }
 
 bool tls_chose_http2(const struct stream *stream)
