@@ -63,3 +63,18 @@ int redrive_dead_letters(struct request *rq)
 		       ? reply_empty(rq, 200)
 		       : rq->status;
 }
+
+int list_dead_letters(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_LIST_DEAD_LETTERS, query(rq, "after"), query(rq, "limit"));
+}
+
+int redrive_tenant_dead_letters(struct request *rq)
+{
+	return sql_reply(rq, 202, SQL_REDRIVE_DEAD_LETTER, NULL);
+}
+
+int redrive_dead_letter(struct request *rq)
+{
+	return sql_reply(rq, 202, SQL_REDRIVE_DEAD_LETTER, path(rq, "eventId"));
+}

@@ -89,6 +89,12 @@ int service_main(int argc, char **argv, const struct service *service);
  * Every service binds it to showStatus. */
 int show_status(struct request *rq);
 
+/* The dead letters of the caller's tenant (dead_letters.c). Every service with consumers binds them: the paths are in
+ * common.yaml. */
+int list_dead_letters(struct request *rq);
+int redrive_tenant_dead_letters(struct request *rq);
+int redrive_dead_letter(struct request *rq);
+
 /* What the contract has checked. A parameter as text (NULL when absent and without default) or as a number. */
 const char *path(struct request *rq, const char *name);
 const char *query(struct request *rq, const char *name);

@@ -88,6 +88,9 @@ static int show_dossier(struct request *rq)
 
 static const struct operation operations[] = {
 	{ "showStatus", show_status },
+	{ "listDeadLetters", list_dead_letters },
+	{ "redriveDeadLetters", redrive_tenant_dead_letters },
+	{ "redriveDeadLetter", redrive_dead_letter },
 	{ "listServices", list_services },
 	{ "showService", show_service },
 	{ "showServiceForm", show_service_form },

@@ -82,10 +82,12 @@ static int preview_template(struct request *rq)
 			shape_html(rq->arena, text), "markdown", shape_markdown(rq->arena, text)));
 }
 
-static const struct operation operations[] = { { "showStatus", show_status }, { "listNotices", list_notices },
-	{ "createNotice", create_notice, .transaction = true }, { "showNotice", show_notice },
-	{ "readNotice", read_notice, .transaction = true }, { "listTemplates", list_templates },
-	{ "showTemplate", show_template }, { "previewTemplate", preview_template }, { 0 } };
+static const struct operation operations[] = { { "showStatus", show_status }, { "listDeadLetters", list_dead_letters },
+	{ "redriveDeadLetters", redrive_tenant_dead_letters }, { "redriveDeadLetter", redrive_dead_letter },
+	{ "listNotices", list_notices }, { "createNotice", create_notice, .transaction = true },
+	{ "showNotice", show_notice }, { "readNotice", read_notice, .transaction = true },
+	{ "listTemplates", list_templates }, { "showTemplate", show_template }, { "previewTemplate", preview_template },
+	{ 0 } };
 
 static const struct task tasks[] = { { "deliver_app-io", 2, deliver_next }, { "deliver_email", 2, deliver_next },
 	{ "collect-events", 1, collect_events }, { "wake-readers", 30, wake_readers },

@@ -6,6 +6,9 @@
 
 static const struct operation operations[] = {
 	{ "showStatus", show_status },
+	{ "listDeadLetters", list_dead_letters },
+	{ "redriveDeadLetters", redrive_tenant_dead_letters },
+	{ "redriveDeadLetter", redrive_dead_letter },
 	{ "listPositions", list_positions },
 	{ "createPosition", create_position, .transaction = true },
 	{ "showPosition", show_position },

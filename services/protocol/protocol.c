@@ -61,6 +61,9 @@ static int annul_registration(struct request *rq)
 
 static const struct operation operations[] = {
 	{ "showStatus", show_status },
+	{ "listDeadLetters", list_dead_letters },
+	{ "redriveDeadLetters", redrive_tenant_dead_letters },
+	{ "redriveDeadLetter", redrive_dead_letter },
 	{ "listRegisters", list_registers },
 	{ "listRegistrations", list_registrations },
 	{ "createRegistration", create_registration },

@@ -1,4 +1,5 @@
 """The right call of each protected operation, by service and operationId: what must exist before it, and who makes it."""
+import json
 import uuid
 
 from support import portico
@@ -470,3 +471,40 @@ def feed_showDelivery(w):
 @recipe
 def feed_redriveDelivery(w):
     return on_subscription(w, "POST", "/redrive", of_event=True)
+
+
+# ---- dead letters, alike in every service that consumes events
+
+def dead_letter(w, service):
+    """A dead letter of Bologna, whose id is in the event."""
+    event = w.mint.stack.sql(service, "SELECT uuid7()")
+    w.mint.stack.sql(service, "INSERT INTO dead_letters (tenant_id, source, event_id, position, envelope, status, cause, attempts) VALUES "
+                              f"('c_a944', 'identity', '{event}', 1, $e${json.dumps(envelope(event))}$e$, 404, '{{}}', 1)")
+    return event
+
+
+def envelope(event):
+    """An event that nobody consumes, so that it stays a dead letter."""
+    return {"specversion": "1.0", "id": event, "type": "it.portico.person.updated", "source": "/identity", "tenant": "c_a944",
+            "time": "2026-11-21T09:30:00Z", "datacontenttype": "application/json", "sequence": 1, "aggregate": event, "dataversion": 1,
+            "data": {"changed": ["names"]}}
+
+
+def dead_letter_recipes(service):
+    def listed(w):
+        return Right(w.elena, "GET", f"/{service}/v1/dead-letters", {"params": {"limit": 100}}, secret=dead_letter(w, service))
+
+    def one(w):
+        event = dead_letter(w, service)
+        return Right(w.elena, "POST", f"/{service}/v1/dead-letters/{event}/redrive", {}, names=event)
+
+    def everything(w):
+        dead_letter(w, service)
+        return Right(w.elena, "POST", f"/{service}/v1/dead-letters/redrive", {}, bystander=lambda: w.mint.stack.sql(
+            service, "SELECT count(*) FROM dead_letters WHERE tenant_id = 'c_a944' AND redrive"))
+    RECIPES.update({f"{service}.listDeadLetters": listed, f"{service}.redriveDeadLetter": one,
+                    f"{service}.redriveDeadLetters": everything})
+
+
+for consumer in ("dossier", "payments", "notifications", "protocol"):
+    dead_letter_recipes(consumer)

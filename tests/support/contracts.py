@@ -169,6 +169,7 @@ def operations():
         contract = document(file)
         base = ("/" + contract["servers"][0]["url"].split("://")[1].partition("/")[2]).rstrip("/")
         for path, item in contract["paths"].items():
+            item = resolve(file, item)[1]
             found += [Operation(service, base, path, method, item[method], item.get("parameters", []))
                       for method in METHODS if method in item]
     return sorted(found, key=lambda operation: operation.literals, reverse=True)
