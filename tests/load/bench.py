@@ -6,6 +6,7 @@ import platform
 import re
 import resource
 import shutil
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -88,7 +89,7 @@ class Process:
     """One that is measured; its CPU time is that of all its threads, user and system."""
 
     def __init__(self, name, port, command, environment=None, output=subprocess.DEVNULL, input=subprocess.DEVNULL):
-        self.name, self.port, self.tls_port = name, port, None
+        self.name, self.port, self.tls_port, self.output = name, port, None, output
         self.process = subprocess.Popen(command, env=environment, stdin=input, stdout=output, stderr=subprocess.STDOUT, text=True)
 
     def cpu(self):
@@ -112,7 +113,8 @@ class Process:
             except requests.RequestException:
                 pass
             time.sleep(0.1)
-        raise SystemExit(f"{self.name} does not answer on port {self.port}")
+        said = "" if self.output == subprocess.DEVNULL else Path(self.output.name).read_text(errors="replace")[-2000:]
+        raise SystemExit(f"{self.name} does not answer on port {self.port}\n{said}")
 
     def stop(self):
         """Ends it; its exit code."""
@@ -132,7 +134,7 @@ class Bench:
         self.folder = Path(tempfile.mkdtemp(prefix="portico-load-"))
         self.contracts = self.folder / "contracts"
         shutil.copytree(HERE / "contracts", self.contracts)
-        for name in ("common", "gateway"):
+        for name in ("common", "events", "gateway"):
             shutil.copy(ROOT / f"openapi/{name}.yaml", self.contracts)
         self.keys, self.processes = Keys(), []
         (self.folder / "jwks.json").write_text(json.dumps(self.keys.jwks()))
@@ -155,7 +157,7 @@ class Bench:
         return process.stop()
 
     def token(self, kid="es", **claims):
-        return self.keys.token(kid, exp=int(time.time()) + 7200, **claims)
+        return self.keys.token(kid, **{"exp": int(time.time()) + 7200, **claims})
 
     def public_key(self, kid):
         path = self.folder / f"{kid}.pem"
@@ -191,6 +193,18 @@ class Bench:
         return self.nginx("upstream", "", "default_type application/json; location = /jwks.json { root %s; } "
                           "location / { return 200 '%s'; }" % (self.folder, BODY)).wait()
 
+    def redis(self, port=None):
+        """Without persistence: what is in it here is worth nothing afterwards."""
+        port = port or free_port()
+        redis = self.start("redis", port, [shutil.which("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir",
+                                           self.folder])
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return redis
+            time.sleep(0.05)
+        raise SystemExit("Redis does not start")
+
     def nginx_proxy(self, upstream):
         """Its log is written in blocks, as the gateway writes its own."""
         return self.nginx("nginx", f"upstream up {{ server 127.0.0.1:{upstream.port}; keepalive 64; }}",
@@ -225,11 +239,6 @@ class Bench:
         if (gateway.ask().status_code, gateway.ask(token=Keys().token()).status_code) != (401, 401):
             raise SystemExit("the gateway does not check tokens; its figures would be worth nothing")
         return gateway
-
-
-def gateway_has(setting):
-    """Whether the gateway that is measured knows this setting."""
-    return f" {setting} " in subprocess.run([binary(), "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def milliseconds(text):

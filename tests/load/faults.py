@@ -1,15 +1,13 @@
 """The proof behind tests/load/faults: a table of faults, each broken and healed under a steady load."""
 import argparse
 import collections
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from bench import HERE, Bench, gateway_has, machine, report
+from bench import HERE, Bench, machine, report
 from steady import KINDS, Steady
 from support.edge import free_port
 
@@ -22,10 +20,10 @@ class World:
 
     def __init__(self, bench):
         self.bench, self.effects = bench, bench.folder / "effects"
-        self.keys, self.redis = bench.upstream(), self.start_redis() if gateway_has("PORTICO_REDIS") else None
+        self.keys, self.redis = bench.upstream(), bench.redis()
         self.replicas = [self.start_replica(free_port()) for _ in range(2)]
-        settings = {"PORTICO_REDIS": f"127.0.0.1:{self.redis.port}"} if self.redis else {}
-        self.gateway = bench.gateway(self.replicas, PORTICO_JWKS_URL=f"http://127.0.0.1:{self.keys.port}/jwks.json", **settings)
+        self.gateway = bench.gateway(self.replicas, PORTICO_JWKS_URL=f"http://127.0.0.1:{self.keys.port}/jwks.json",
+                                     PORTICO_REDIS=f"127.0.0.1:{self.redis.port}")
         self.fixed_token, self.new_tokens = bench.token(), False
 
     def token(self):
@@ -34,17 +32,6 @@ class World:
     def start_replica(self, port):
         return self.bench.start("replica", port, [sys.executable, HERE / "replica.py", str(port), self.effects], log=True,
                                 input=subprocess.PIPE).wait()
-
-    def start_redis(self, port=None):
-        port = port or free_port()
-        redis = self.bench.start("redis", port, [shutil.which("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "",
-                                                 "--dir", self.bench.folder])
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return redis
-            time.sleep(0.05)
-        raise SystemExit("Redis does not start")
 
     def tell(self, mode):
         self.replicas[0].process.stdin.write(mode + "\n")
@@ -103,7 +90,7 @@ def rolling_restart(world, seconds):
 def redis_gone(world, seconds):
     world.kill(world.redis)
     time.sleep(seconds)
-    world.redis = world.start_redis(world.redis.port)
+    world.redis = world.bench.redis(world.redis.port)
 
 
 def keys_gone(world, seconds):
@@ -203,9 +190,6 @@ def main():
     with Bench() as bench:
         world = World(bench)
         for name in options.only.split(",") if options.only else FAULTS:
-            if name == "redis" and not world.redis:
-                rows.append("| Redis killed | not applicable: this gateway does not use Redis | | | | | | | | |")
-                continue
             row, held = run(world, FAULTS[name])
             rows.append(row)
             all_held = all_held and held
