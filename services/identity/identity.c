@@ -3,6 +3,7 @@
 #include "identity.h"
 #include <stdlib.h>
 #include <string.h>
+#include "mail.h"
 #include "outside.h"
 #include "saml.h"
 #include "identity.sql.h"
@@ -141,6 +142,8 @@ static const struct operation operations[] = {
 	{ "showKeys", show_keys },
 	{ "showMe", show_me },
 	{ "changeMe", change_me },
+	{ "beginContactVerification", begin_contact_verification },
+	{ "confirmContact", confirm_contact },
 	{ "showPreferences", show_preferences },
 	{ "replacePreferences", replace_preferences },
 	{ "listJournal", list_journal },
@@ -175,6 +178,8 @@ static const struct operation operations[] = {
 static const struct task tasks[] = {
 	{ "signing-keys", 60, rotate_keys },
 	{ "sweep-logins", 60, sweep_logins },
+	{ "contact-codes", 60, send_contact_code },
+	{ "sweep-contact-codes", 3600, sweep_contact_codes },
 	{ "link-journal", 2, link_journal },
 	{ "sweep-mandates", 3600, sweep_mandates },
 	{ "sweep-revocations", 60, sweep_revocations },
@@ -211,6 +216,12 @@ static const struct setting settings[] = {
 	{ "PORTICO_CIE_REGISTRY", "", "Address of the metadata of the CIE identity provider." },
 	{ "PORTICO_CIE_REGISTRY_CERTIFICATE", "",
 		"PEM of the certificate that signs them; without one, the address must be https.", .secret = true },
+	{ smtp_url_setting, "smtp://127.0.0.1:25",
+		"SMTP server for codes: smtp://host:port, or smtps:// for TLS from the start." },
+	{ smtp_tls_setting, "required", "required: STARTTLS or no mail; none: a relay on this machine or a test." },
+	{ smtp_user_setting, "", "User at the SMTP server; empty: none." },
+	{ smtp_password_setting, "", "Password at the SMTP server.", .secret = true },
+	{ mail_from_setting, "noreply@portico.example", "Sender address of codes." },
 	{ callbacks_inside_setting, "0",
 		"1: the back ends of front ends may be called at private addresses and without TLS; only for "
 		"demonstrations.",

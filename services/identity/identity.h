@@ -100,6 +100,12 @@ int show_mandate_paper(struct request *rq);
 int grant_exchange(struct request *rq, const json_t *client);
 int sweep_mandates(struct request *rq);
 
+/* contacts.c */
+int begin_contact_verification(struct request *rq);
+int confirm_contact(struct request *rq);
+int send_contact_code(struct request *rq);
+int sweep_contact_codes(struct request *rq);
+
 /* logout.c */
 int log_out(struct request *rq);
 int tell_logout(struct request *rq);

@@ -591,7 +591,7 @@ def test_change_me_tells_the_others(citizen, stack):
     before = int(stack.sql("identity", events))
     mine = f"luca.{secrets.token_hex(4)}@posta.example"
     new = luca.patch("/identity/v1/me", {"contacts": {"email": mine}}, headers={"If-Match": old.headers["ETag"]}, expect=200)
-    assert new.json()["contacts"] == old.json()["contacts"] | {"email": mine} and new.headers["ETag"] != old.headers["ETag"]
+    assert new.json()["contacts"] == old.json()["contacts"] | {"email": mine, "emailVerified": False} and new.headers["ETag"] != old.headers["ETag"]
     assert int(stack.sql("identity", events)) == before + 1
 
     late = luca.patch("/identity/v1/me", {"contacts": {"mobilePhone": None}}, headers={"If-Match": old.headers["ETag"]})

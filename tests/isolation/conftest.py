@@ -30,9 +30,9 @@ class Right:
 
 
 class World:
-    def __init__(self, mint, pagopa, citizen, operator, partner, anonymous):
-        self.mint, self.pagopa, self.citizen, self.operator, self.partner, self.anonymous = \
-            mint, pagopa, citizen, operator, partner, anonymous
+    def __init__(self, mint, pagopa, mailbox, citizen, operator, partner, anonymous):
+        self.mint, self.pagopa, self.mailbox, self.citizen, self.operator, self.partner, self.anonymous = \
+            mint, pagopa, mailbox, citizen, operator, partner, anonymous
         self.anna, self.paolo = citizen("Anna Bianchi"), citizen("Paolo Greco")
         self.chiara, self.roberto = operator("c_a944", "mobilita"), operator("c_a944", "tributi")
         self.elena, self.grazia = operator("c_a944"), operator("c_a662")
@@ -63,10 +63,10 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(stack, pagopa, citizen, operator, partner, anonymous):
+def world(stack, pagopa, mailbox, citizen, operator, partner, anonymous):
     """The control of the expired tokens stands here: what is minted is good once the gateway has heard of its key, unless it expired."""
     mint, anna = Mint(stack), citizen("Anna Bianchi")
     eventually(lambda: anna.with_token(mint.like(anna)).get("/identity/v1/me").status_code == 200, within=90, every=1)
     anna.with_token(mint.expired(anna)).get("/identity/v1/me", expect=401)
-    yield World(mint, pagopa, citizen, operator, partner, anonymous)
+    yield World(mint, pagopa, mailbox, citizen, operator, partner, anonymous)
     mint.close()

@@ -76,6 +76,28 @@ def identity_removeOperatorRole(w):
     return Right(w.elena, "DELETE", f"/identity/v1/operators/{made['id']}/roles/operator", {}, names=made["id"])
 
 
+def unverified(w):
+    """Anna has an e-mail that nobody has verified."""
+    w.anna.patch("/identity/v1/me", {"contacts": {"email": None}}, expect=200)
+    w.anna.patch("/identity/v1/me", {"contacts": {"email": "anna.bianchi@posta.example"}}, expect=200)
+    w.mint.stack.sql("identity", f"DELETE FROM contact_codes WHERE person_id = '{w.anna.sub}'")
+
+
+@recipe
+def identity_beginContactVerification(w):
+    unverified(w)
+    return Right(w.anna, "POST", "/identity/v1/me/contact-verifications", {}, secret="anna.bianchi@posta.example")
+
+
+@recipe
+def identity_confirmContact(w):
+    unverified(w)
+    before = len(portico.codes(w.mailbox, "anna.bianchi@posta.example"))
+    begun = w.anna.post("/identity/v1/me/contact-verifications", expect=201).json()
+    code = portico.code_of(w.mailbox, "anna.bianchi@posta.example", before)
+    return Right(w.anna, "POST", f"/identity/v1/me/contact-verifications/{begun['id']}/confirmation", {"json": {"code": code}}, names=begun["id"])
+
+
 @recipe
 def identity_listJournal(w):
     session = portico.current_session(w.anna)

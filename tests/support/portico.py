@@ -1,6 +1,7 @@
 """What people do with Portico, as verbs: make a position, pay it, write a notice, register a document, take a practice through its
 states. Each asserts that it worked, so that a test says only what it is about."""
 import random
+import re
 import uuid
 from datetime import date, timedelta
 
@@ -201,6 +202,17 @@ def new_appointment(client, **more):
 def hold(citizen, **more):
     """A held place, which is given back at the end only by its own end: cancel it, a person holds at most five."""
     return citizen.post("/booking/v1/appointments", new_appointment(citizen, **more), expect=201).json()
+
+
+def codes(mailbox, address):
+    """The letters with a code to that address."""
+    return [letter for letter in mailbox.to(address) if letter["subject"] == "Il tuo codice di conferma"]
+
+
+def code_of(mailbox, address, after=0):
+    """The newest code that was sent to that address, as soon as more than so many were."""
+    letters = eventually(lambda: (found := codes(mailbox, address)) and len(found) > after and found)
+    return re.search(r"\b([0-9]{6})\b", letters[0]["text"])[1]
 
 
 # ---- mandates

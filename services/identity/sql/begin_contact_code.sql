@@ -1,0 +1,1 @@
+SELECT begin_contact_code($1::uuid, $2)

@@ -1,0 +1,1 @@
+SELECT confirm_contact($1::uuid)

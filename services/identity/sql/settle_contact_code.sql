@@ -1,0 +1,1 @@
+SELECT settle_contact_code($1::uuid, $2::boolean)

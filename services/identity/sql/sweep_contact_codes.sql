@@ -1,0 +1,1 @@
+SELECT sweep_contact_codes()

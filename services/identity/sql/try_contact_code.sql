@@ -1,0 +1,1 @@
+SELECT try_contact_code($1::uuid)
