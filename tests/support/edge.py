@@ -268,7 +268,8 @@ class Gateway:
         self.port, self.key = free_port(), key
         self.log = folder / f"gateway-{self.port}.log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_")} | {
-            "PORTICO_LISTEN": f"127.0.0.1:{self.port}", "PORTICO_UPSTREAMS": "echo=" + "|".join(upstreams), "PORTICO_CONTRACTS": str(folder), "PORTICO_ISSUER": ISSUER,
+            "PORTICO_LISTEN": f"127.0.0.1:{self.port}", "PORTICO_UPSTREAMS": "echo=" + "|".join(upstreams),
+            "PORTICO_CONTRACTS": str(folder), "PORTICO_ISSUER": ISSUER,
             "PORTICO_CALLER_KEY": key, "PORTICO_JWKS_URL": f"http://{upstreams[0]}/jwks.json",
             "PORTICO_REVOCATIONS_URL": f"http://{upstreams[0]}/revocations",
             "PORTICO_LIMIT_ADDRESS": "0", "PORTICO_LIMIT_CALLER": "0", "PORTICO_WORKERS": "2", **settings}
