@@ -39,7 +39,7 @@ http {{
     proxy_temp_path {folder}/{name}.proxy; fastcgi_temp_path {folder}/{name}.f; uwsgi_temp_path {folder}/{name}.u;
     scgi_temp_path {folder}/{name}.s;
     {http}
-    server {{ listen 127.0.0.1:{port} reuseport; {server} }}
+    server {{ listen 127.0.0.1:{port} reuseport; {tls} {server} }}
 }}
 """
 
@@ -60,6 +60,7 @@ defaults
 "method":"%HM","path":"%HP","status":%ST,"milliseconds":%Ta,"bytesIn":%U,"bytesOut":%B}}'
 frontend edge
     bind 127.0.0.1:{port}
+    bind 127.0.0.1:{tls_port} ssl crt {certificate} alpn h2,http/1.1 ssl-min-ver TLSv1.3
     capture request header X-Request-Id len 64
     capture request header traceparent len 64
 {rules}
@@ -167,7 +168,7 @@ class Bench:
 
     def certificate(self, name="gateway.example"):
         """A new key and certificate in one file, as the gateway, HAProxy and nginx take it."""
-        folder, key = self.folder / "certificates", ec.generate_private_key(ec.SECP256R1())
+        folder, key = self.folder / f"certificates-{name}", ec.generate_private_key(ec.SECP256R1())
         subject, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), datetime.now(timezone.utc)
         certificate = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
                        .serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + timedelta(days=1))
@@ -182,11 +183,15 @@ class Bench:
         return path
 
     def nginx(self, name, http, server, access_log="off"):
-        port = free_port()
-        configuration = self.folder / f"{name}.conf"
-        configuration.write_text(
-            NGINX.format(folder=self.folder, name=name, port=port, http=http, server=server, access_log=access_log))
-        return self.start(name, port, [shutil.which("nginx") or "/usr/sbin/nginx", "-c", configuration, "-p", self.folder])
+        port, tls_port, configuration = free_port(), free_port(), self.folder / f"{name}.conf"
+        certificate = self.certificate(name)
+        tls = (f"listen 127.0.0.1:{tls_port} ssl http2 reuseport; ssl_protocols TLSv1.3; ssl_certificate {certificate}; "
+               f"ssl_certificate_key {certificate};")
+        configuration.write_text(NGINX.format(
+            folder=self.folder, name=name, port=port, tls=tls, http=http, server=server, access_log=access_log))
+        nginx = self.start(name, port, [shutil.which("nginx") or "/usr/sbin/nginx", "-c", configuration, "-p", self.folder])
+        nginx.tls_port = tls_port
+        return nginx
 
     def upstream(self):
         """Fixed JSON for every path, and the keys."""
@@ -207,17 +212,19 @@ class Bench:
 
     def nginx_proxy(self, upstream):
         """Its log is written in blocks, as the gateway writes its own."""
-        return self.nginx("nginx", f"upstream up {{ server 127.0.0.1:{upstream.port}; keepalive 64; }}",
+        return self.nginx("nginx", f"upstream up {{ server 127.0.0.1:{upstream.port}; keepalive 512; }}",
                           "location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ''; "
                           "proxy_set_header X-Forwarded-For $remote_addr; }",
                           access_log=f"{self.folder}/nginx.log line buffer=64k flush=1s").wait()
 
     def haproxy(self, name, upstream, kid=None):
-        port = free_port()
+        port, tls_port = free_port(), free_port()
         rules = kid and HAPROXY_TOKEN.format(algorithm=self.keys.algorithms[kid], issuer=ISSUER, key=self.public_key(kid)) or ""
         configuration = self.folder / f"{name}.cfg"
-        configuration.write_text(HAPROXY.format(port=port, upstream=upstream.port, rules=rules))
+        configuration.write_text(HAPROXY.format(
+            port=port, tls_port=tls_port, certificate=self.certificate(name), upstream=upstream.port, rules=rules))
         haproxy = self.start(name, port, [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", configuration], log=True)
+        haproxy.tls_port = tls_port
         haproxy.wait(token=self.token(kid or "es"))
         if kid and (haproxy.ask().status_code, haproxy.ask(token=Keys().token(kid)).status_code) != (401, 401):
             raise SystemExit(f"{name} does not check tokens; its figures would be worth nothing")
@@ -247,12 +254,15 @@ def milliseconds(text):
     return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
-def wrk(process, seconds, connections, *options, path=THING, **environment):
+HEADERS = ("-H", "Accept: application/json", "-H", "X-Request-Id: load-1", "-H",
+           "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+
+
+def wrk(process, seconds, connections, *options, tls=False, **environment):
     """One run; fails when a request was not answered as it should."""
     before = process.cpu()
-    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", "Accept: application/json",
-                           "-H", "X-Request-Id: load-1", "-H", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-                           *options, f"http://127.0.0.1:{process.port}{path}"],
+    url = f"https://127.0.0.1:{process.tls_port}{THING}" if tls else f"http://127.0.0.1:{process.port}{THING}"
+    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *HEADERS, *options, url],
                           capture_output=True, text=True, env=os.environ | environment, check=True).stdout
     count = int(re.search(r"(\d+) requests in", done)[1])
     if "Non-2xx" in done or "Socket errors" in done:
@@ -260,6 +270,21 @@ def wrk(process, seconds, connections, *options, path=THING, **environment):
     return {"cpu": (process.cpu() - before) / count * 1e6, "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", done)[1]),
             "p50": milliseconds(re.search(r"(?m)^\s+50%\s+(\S+)", done)[1]),
             "p99": milliseconds(re.search(r"(?m)^\s+99%\s+(\S+)", done)[1]), "count": count}
+
+
+def h2load(process, seconds, connections, streams, *options, log):
+    """One run over HTTP/2; fails when a request was not answered as it should."""
+    log.unlink(missing_ok=True)
+    before = process.cpu()
+    done = subprocess.run(["h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-D{seconds}", f"--log-file={log}", *HEADERS, *options,
+                           f"https://127.0.0.1:{process.tls_port}{THING}"], capture_output=True, text=True, check=True).stdout
+    cpu = process.cpu() - before
+    lines = [line.split("\t") for line in log.read_text().splitlines()]
+    if not lines or any(line[1] != "200" for line in lines) or "Application protocol: h2" not in done:
+        raise SystemExit(f"{process.name}: not every request was answered over HTTP/2:\n{done}")
+    times = sorted(int(line[2]) / 1000 for line in lines)
+    return {"cpu": cpu / len(lines) * 1e6, "rate": len(lines) / seconds, "p50": statistics.median(times),
+            "p99": times[int(len(times) * 0.99)], "count": len(lines)}
 
 
 def medians(results):
