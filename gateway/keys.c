@@ -1,5 +1,6 @@
-/* JWK to EVP_PKEY, for EC P-256, RSA from 2048 bits and Ed25519; a symmetric key is never accepted here. */
+/* JWK to key, for EC P-256, RSA from 2048 bits and Ed25519; a symmetric key is never accepted here. */
 #include "keys.h"
+#include "arena.h"
 #include "text.h"
 #include <jansson.h>
 #include <openssl/bn.h>
@@ -44,21 +45,15 @@ static EVP_PKEY *key_from(const char *type, OSSL_PARAM *parameters)
 	return key;
 }
 
-static EVP_PKEY *read_ec(const json_t *jwk)
+static struct p256 *read_ec(const json_t *jwk)
 {
-	unsigned char point[65] = { 4 };
+	unsigned char x[32], y[32];
 	const char *curve = json_string_value(json_object_get(jwk, "crv"));
-	char group[] = "prime256v1";
-	OSSL_PARAM parameters[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
-		OSSL_PARAM_construct_end(),
-	};
 
-	if (!curve || strcmp(curve, "P-256") != 0 || read_bytes(jwk, "x", point + 1, 32) != 32 ||
-		read_bytes(jwk, "y", point + 33, 32) != 32)
+	if (!curve || strcmp(curve, "P-256") != 0 || read_bytes(jwk, "x", x, 32) != 32 ||
+		read_bytes(jwk, "y", y, 32) != 32)
 		return NULL;
-	return key_from("EC", parameters);
+	return p256_new(x, y);
 }
 
 static EVP_PKEY *read_rsa(const json_t *jwk)
@@ -104,26 +99,50 @@ static EVP_PKEY *read_ed25519(const json_t *jwk)
 
 /* The algorithm is what the key says; a key that says none gets the one its type has, and an RSA key, which could have
  * two, is left out. */
-static EVP_PKEY *read_key(const json_t *jwk, enum token_algorithm *ret_algorithm)
+static bool read_key(const json_t *jwk, struct token_key *key)
 {
 	const char *type = json_string_value(json_object_get(jwk, "kty"));
 	const json_t *named = json_object_get(jwk, "alg");
 	enum token_algorithm algorithm = algorithm_named(json_string_value(named));
 
-	*ret_algorithm = algorithm;
 	if (!type || (named && algorithm == ALGORITHM_NONE))
-		return NULL;
+		return false;
 	if (strcmp(type, "EC") == 0 && (!named || algorithm == ALGORITHM_ES256)) {
-		*ret_algorithm = ALGORITHM_ES256;
-		return read_ec(jwk);
+		key->algorithm = ALGORITHM_ES256;
+		key->p256 = read_ec(jwk);
+	} else if (strcmp(type, "OKP") == 0 && (!named || algorithm == ALGORITHM_EDDSA)) {
+		key->algorithm = ALGORITHM_EDDSA;
+		key->key = read_ed25519(jwk);
+	} else if (strcmp(type, "RSA") == 0 && (algorithm == ALGORITHM_RS256 || algorithm == ALGORITHM_PS256)) {
+		key->algorithm = algorithm;
+		key->key = read_rsa(jwk);
 	}
-	if (strcmp(type, "OKP") == 0 && (!named || algorithm == ALGORITHM_EDDSA)) {
-		*ret_algorithm = ALGORITHM_EDDSA;
-		return read_ed25519(jwk);
+	return key->p256 || key->key;
+}
+
+static const char *algorithm_name(enum token_algorithm algorithm)
+{
+	size_t i = 0;
+
+	while (algorithms[i].algorithm != algorithm)
+		i++;
+	return algorithms[i].name;
+}
+
+/* {"alg":"ES256","typ":"at+jwt","kid":"…"} in base64url. */
+static void write_header(struct token_key *key)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+	struct arena *arena = arena_new();
+	const char *text = arena_printf(
+		arena, "{\"alg\":\"%s\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}", algorithm_name(key->algorithm), key->id);
+	const char *encoded = text_base64url(arena, text, strlen(text));
+
+	if (strspn(key->id, plain) == strlen(key->id) && strlen(encoded) < sizeof(key->header)) {
+		strcpy(key->header, encoded);
+		key->header_length = strlen(encoded);
 	}
-	if (strcmp(type, "RSA") == 0 && (algorithm == ALGORITHM_RS256 || algorithm == ALGORITHM_PS256))
-		return read_rsa(jwk);
-	return NULL;
+	arena_free(arena);
 }
 
 static void add_key(struct keys *keys, const json_t *jwk)
@@ -135,10 +154,10 @@ static void add_key(struct keys *keys, const json_t *jwk)
 	if (keys->count == KEYS_MAX || !id || !*id || strlen(id) >= sizeof(slot->id) || keys_find(keys, id) ||
 		(use && strcmp(use, "sig") != 0))
 		return;
-	slot->key = read_key(jwk, &slot->algorithm);
-	if (!slot->key)
+	if (!read_key(jwk, slot))
 		return;
 	memcpy(slot->id, id, strlen(id) + 1);
+	write_header(slot);
 	keys->count++;
 }
 
@@ -151,6 +170,9 @@ struct keys *keys_new(const char *text, size_t length)
 	if (!keys)
 		abort();
 	keys->references = 1;
+	keys->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!keys->sha256)
+		abort();
 	json_array_foreach(json_object_get(document, "keys"), index, jwk) add_key(keys, jwk);
 	json_decref(document);
 	if (keys->count)
@@ -163,9 +185,22 @@ void keys_free(struct keys *keys)
 {
 	if (!keys)
 		return;
-	for (size_t i = 0; i < keys->count; i++)
+	for (size_t i = 0; i < keys->count; i++) {
 		EVP_PKEY_free(keys->keys[i].key);
+		p256_free(keys->keys[i].p256);
+	}
+	EVP_MD_free(keys->sha256);
 	free(keys);
+}
+
+const struct token_key *keys_by_header(const struct keys *keys, const char *header, size_t length)
+{
+	for (size_t i = 0; i < keys->count; i++) {
+		if (keys->keys[i].header_length == length && length &&
+			memcmp(keys->keys[i].header, header, length) == 0)
+			return &keys->keys[i];
+	}
+	return NULL;
 }
 
 const struct token_key *keys_find(const struct keys *keys, const char *id)

@@ -41,7 +41,7 @@ static json_t *read_json(struct part part)
 	return NULL;
 }
 
-static enum token_verdict choose_key(
+static enum token_verdict read_header(
 	const struct keys *keys, const json_t *header, const struct token_key **ret_key, const char **ret_reason)
 {
 	const char *algorithm = json_string_value(json_object_get(header, "alg"));
@@ -61,38 +61,36 @@ static enum token_verdict choose_key(
 	return algorithm_named(algorithm) == (*ret_key)->algorithm ? TOKEN_VALID : TOKEN_REFUSED;
 }
 
-/* An unsigned big-endian number as DER INTEGER. The length. */
-static size_t put_integer(unsigned char *out, const unsigned char *number)
+static enum token_verdict choose_key(
+	const struct keys *keys, struct part part, const struct token_key **ret_key, const char **ret_reason)
 {
-	size_t skip = 0, sign;
+	enum token_verdict verdict;
+	json_t *header;
 
-	while (skip < 31 && number[skip] == 0)
-		skip++;
-	sign = number[skip] >> 7;
-	out[0] = 2;
-	out[1] = (unsigned char)(32 - skip + sign);
-	out[2] = 0;
-	memcpy(out + 2 + sign, number + skip, 32 - skip);
-	return 2 + sign + 32 - skip;
+	*ret_key = keys_by_header(keys, part.text, part.length);
+	if (*ret_key)
+		return TOKEN_VALID;
+	header = read_json(part);
+	verdict = header ? read_header(keys, header, ret_key, ret_reason) : TOKEN_REFUSED;
+	json_decref(header);
+	return verdict;
 }
 
-/* JWS has r and s side by side, OpenSSL wants them as an ASN.1 sequence. */
-static size_t ecdsa_der(const unsigned char raw[64], unsigned char der[72])
+static bool es256_holds(
+	const struct keys *keys, const struct token_key *key, struct part text, const unsigned char signature[64])
 {
-	size_t length = put_integer(der + 2, raw);
+	unsigned char digest[EVP_MAX_MD_SIZE];
 
-	length += put_integer(der + 2 + length, raw + 32);
-	der[0] = 0x30;
-	der[1] = (unsigned char)length;
-	return length + 2;
+	return EVP_Digest(text.text, text.length, digest, NULL, keys->sha256, NULL) == 1 &&
+	       p256_verify(key->p256, digest, signature);
 }
 
-static bool start_verification(EVP_MD_CTX *context, const struct token_key *key)
+static bool start_verification(EVP_MD_CTX *context, const struct keys *keys, const struct token_key *key)
 {
-	const EVP_MD *digest = key->algorithm == ALGORITHM_EDDSA ? NULL : EVP_sha256();
 	EVP_PKEY_CTX *parameters;
 
-	if (EVP_DigestVerifyInit(context, &parameters, digest, NULL, key->key) != 1)
+	if (EVP_DigestVerifyInit(
+		    context, &parameters, key->algorithm == ALGORITHM_EDDSA ? NULL : keys->sha256, NULL, key->key) != 1)
 		return false;
 	return key->algorithm != ALGORITHM_PS256 ||
 	       (EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
@@ -100,22 +98,17 @@ static bool start_verification(EVP_MD_CTX *context, const struct token_key *key)
 }
 
 static bool signature_holds(
-	const struct token_key *key, const char *signed_text, size_t signed_length, struct part signature)
+	const struct keys *keys, const struct token_key *key, struct part text, struct part signature)
 {
-	auto_md_ctx EVP_MD_CTX *context = EVP_MD_CTX_new();
-	unsigned char bytes[1024], der[72];
-	const unsigned char *given = bytes;
+	auto_md_ctx EVP_MD_CTX *context = NULL;
+	unsigned char bytes[1024];
 	ssize_t length = text_base64url_decode(signature.text, signature.length, bytes, sizeof(bytes));
 
-	if (length <= 0 || !context || !start_verification(context, key))
-		return false;
-	if (key->algorithm == ALGORITHM_ES256) {
-		if (length != 64)
-			return false;
-		length = (ssize_t)ecdsa_der(bytes, der);
-		given = der;
-	}
-	return EVP_DigestVerify(context, given, (size_t)length, (const unsigned char *)signed_text, signed_length) == 1;
+	if (key->algorithm == ALGORITHM_ES256)
+		return length == 64 && es256_holds(keys, key, text, bytes);
+	context = EVP_MD_CTX_new();
+	return length > 0 && context && start_verification(context, keys, key) &&
+	       EVP_DigestVerify(context, bytes, (size_t)length, (const unsigned char *)text.text, text.length) == 1;
 }
 
 static bool audience_holds(const json_t *audience, const char *wanted)
@@ -164,17 +157,16 @@ enum token_verdict token_verify(const struct keys *keys, const struct token_rule
 	struct part parts[3];
 	const struct token_key *key = NULL;
 	enum token_verdict verdict;
-	json_t *header, *claims;
+	json_t *claims;
 
 	*ret_principal = NULL;
 	*ret_reason = "the token is malformed";
-	if (length > TOKEN_MAX || !split(token, length, parts) || !(header = read_json(parts[0])))
+	if (length > TOKEN_MAX || !split(token, length, parts))
 		return TOKEN_REFUSED;
-	verdict = choose_key(keys, header, &key, ret_reason);
-	json_decref(header);
+	verdict = choose_key(keys, parts[0], &key, ret_reason);
 	if (verdict != TOKEN_VALID)
 		return verdict;
-	if (!signature_holds(key, token, (size_t)(parts[2].text - 1 - token), parts[2])) {
+	if (!signature_holds(keys, key, (struct part){ token, (size_t)(parts[2].text - 1 - token) }, parts[2])) {
 		*ret_reason = "the signature of the token does not hold";
 		return TOKEN_FORGED;
 	}

@@ -40,7 +40,7 @@ def binary():
 
 def b64(data):
     """base64url of bytes, or of the JSON of anything else."""
-    return base64.urlsafe_b64encode(data if isinstance(data, bytes) else json.dumps(data).encode()).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(data if isinstance(data, bytes) else json.dumps(data, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
 
 def sign(header, claims, private, algorithm):
@@ -70,7 +70,7 @@ class Keys:
         now = int(time.time())
         claims = {"iss": ISSUER, "aud": "portico", "sub": "0192f0a1-7c3e-7d9a-8b1e-0242ac120002", "client_id": "demo-area",
                   "kind": "citizen", "scope": "practices", "iat": now, "exp": now + 300, "jti": os.urandom(8).hex(), **claims}
-        header = {"alg": self.algorithms[kid], "kid": kid, "typ": "at+jwt", **(headers or {})}
+        header = {"alg": self.algorithms[kid], "typ": "at+jwt", "kid": kid, **(headers or {})}      # as identity orders them
         return sign({name: value for name, value in header.items() if value is not None},
                     {name: value for name, value in claims.items() if value is not None}, self.private[kid], self.algorithms[kid])
 
