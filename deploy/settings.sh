@@ -46,6 +46,7 @@ every_setting() {        # every_setting NAME
 		PORTICO_TLS_CERTIFICATES=$state/certificates
 		PORTICO_HSTS=0
 		PORTICO_CONTRACTS=$root/openapi
+		PORTICO_PARTNER_KEYS=$state/partner-keys
 		PORTICO_DATABASE=$(conninfo "$1" "portico_$1")
 		PORTICO_REDIS=127.0.0.1:$(port redis)
 		PORTICO_SERVICES=$(siblings)
