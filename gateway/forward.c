@@ -58,6 +58,20 @@ static void put_caller(struct writer *writer, const struct exchange *exchange, c
 	put_field(writer, "Portico-Signature", signature);
 }
 
+/* A partner's back end is asked by its own name, our services by the one that the client used. */
+static void put_host(struct writer *writer, const struct exchange *exchange, const struct http1_head *head)
+{
+	const struct route *route = exchange->route;
+
+	if (route->partner) {
+		put_field(writer, "Host", exchange->view->rules->services[route->service].host);
+		if (head->known[FIELD_HOST])
+			put_field(writer, "X-Forwarded-Host", http1_value(head, FIELD_HOST));
+	} else if (!head->known[FIELD_HOST]) {
+		put_literal(writer, "Host: \r\n"); /* HTTP/1.0 may go without, HTTP/1.1 may not */
+	}
+}
+
 static bool put_request(struct client *client, const struct asking *asking)
 {
 	struct exchange *exchange = &client->exchange;
@@ -68,8 +82,7 @@ static bool put_request(struct client *client, const struct asking *asking)
 	put(&writer, asking->head.target, asking->head.target_length);
 	put_literal(&writer, " HTTP/1.1\r\n");
 	forward_put_fields(&writer, &asking->head);
-	if (!asking->head.known[FIELD_HOST])
-		put_literal(&writer, "Host: \r\n"); /* HTTP/1.0 may go without, HTTP/1.1 may not */
+	put_host(&writer, exchange, &asking->head);
 	put_request_framing(&writer, &asking->head);
 	put_field(&writer, "X-Request-Id", exchange->request_id);
 	put_field(&writer, "traceparent", exchange->traceparent);
@@ -97,7 +110,7 @@ void forward_start(struct client *client, struct asking *asking)
 	struct exchange *exchange = &client->exchange;
 
 	if (exchange->route->partner)
-		partner_drop_credentials(&asking->head);
+		partner_drop_ours(&asking->head);
 	buffer_need(&client->worker->buffers, &exchange->to_upstream);
 	if (!put_request(client, asking)) {
 		answer_problem(client, 431, "header-fields-too-large", "the head of the request is too large");

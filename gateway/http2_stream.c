@@ -233,7 +233,7 @@ static void close_stream(struct stream *base)
 
 struct http2_stream *http2_stream_new(struct http2 *http2, int32_t id)
 {
-	static const struct stream_layer layer = { fill, flush, finish, close_stream };
+	static const struct stream_layer layer = { fill, flush, finish, NULL, close_stream };
 	struct http2_stream *stream = calloc(1, sizeof(*stream));
 
 	if (!stream)

@@ -68,7 +68,9 @@ static bool read_upstream(struct reading *reading)
 	json_array_foreach(list, index, address)
 	{
 		if (!json_is_string(address) || !service_add_name(service, json_string_value(address)))
-			return wrong(reading, "x-upstream", "entry %zu is not host:port, or one too many", index + 1);
+			return wrong(reading, "x-upstream",
+				"entry %zu is not host:port or https://host:port like the others, or one too many",
+				index + 1);
 	}
 	return service->name_count || wrong(reading, "x-upstream", "must list the addresses, [host:port, …]");
 }
@@ -179,9 +181,9 @@ static void drop(struct http1_head *head, const char *const *names)
 	}
 }
 
-void partner_drop_credentials(struct http1_head *head)
+void partner_drop_ours(struct http1_head *head)
 {
-	drop(head, (const char *const[]){ "cookie", "authorization", NULL });
+	drop(head, (const char *const[]){ "cookie", "authorization", "host", NULL });
 }
 
 void partner_drop_claims(struct http1_head *head)

@@ -17,7 +17,7 @@ struct partner {
  * it). */
 bool partners_read(struct rules *rules, const char *folder, char **ret_error);
 
-/* The fields that are between a client and us: cookies, and whatever other credentials it sends. */
-void partner_drop_credentials(struct http1_head *head);
+/* The fields that are between a client and us: cookies, whatever other credentials it sends, and our name. */
+void partner_drop_ours(struct http1_head *head);
 /* The fields of an answer that would act on all that is served under our name. */
 void partner_drop_claims(struct http1_head *head);

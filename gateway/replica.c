@@ -1,5 +1,6 @@
 /* Names to replicas: which addresses keep their place, which ones are new, which ones are gone. */
 #include "replica.h"
+#include <stdio.h>
 #include <string.h>
 #include "log.h"
 
@@ -14,10 +15,19 @@ bool service_add_name(struct upstream_service *service, const char *text)
 {
 	struct replica_name *name = &service->names[service->name_count];
 
-	if (strncmp(text, "http://", 7) == 0)
+	bool secure = strncmp(text, "https://", 8) == 0;
+
+	if (secure)
+		text += 8;
+	else if (strncmp(text, "http://", 7) == 0)
 		text += 7;
+	if (service->name_count && secure != service->secure)
+		return false;
+	service->secure = secure;
 	if (service->name_count == MAX_NAMES || !endpoint_split(text, name->host, sizeof(name->host), name->port))
 		return false;
+	if (!service->name_count)
+		snprintf(service->host, sizeof(service->host), "%s", text);
 	service->name_count++;
 	return true;
 }

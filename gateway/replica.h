@@ -27,6 +27,8 @@ struct replica {
 
 struct upstream_service {
 	char name[64];
+	bool secure;	/* over TLS */
+	char host[264]; /* as the field Host names it: by its first name */
 	size_t name_count;
 	struct replica_name {
 		char host[256], port[6];
@@ -37,7 +39,8 @@ struct upstream_service {
 };
 
 void service_init(struct upstream_service *service, const char *name);
-/* host:port, also written as http://host:port. False when it is neither, or one too many. */
+/* host:port, also written as http://host:port, or https://host:port for TLS. False when it is none of these, one too
+ * many, or TLS for some of the names only. */
 bool service_add_name(struct upstream_service *service, const char *text);
 
 /* Asks for the addresses of the names, which may take a while: each is a replica. One that is still there stays as it

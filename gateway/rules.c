@@ -98,6 +98,18 @@ static bool read_certificates(struct rules *rules, char **ret_error)
 	return rules->certificates != NULL;
 }
 
+static bool read_trust(struct rules *rules, char **ret_error)
+{
+	for (size_t i = 0; i < rules->service_count && !rules->trust; i++) {
+		if (!rules->services[i].secure)
+			continue;
+		rules->trust = trust_new(config("PORTICO_PARTNER_CA"), ret_error);
+		if (!rules->trust)
+			return false;
+	}
+	return true;
+}
+
 struct rules *rules_new(char **ret_error)
 {
 	struct rules *rules = calloc(1, sizeof(*rules));
@@ -106,7 +118,7 @@ struct rules *rules_new(char **ret_error)
 		abort();
 	rules->references = 1;
 	if (read_upstreams(rules, ret_error) && read_contracts(rules, ret_error) && read_plan(rules, ret_error) &&
-		read_certificates(rules, ret_error))
+		read_certificates(rules, ret_error) && read_trust(rules, ret_error))
 		return rules;
 	rules_release(rules);
 	return NULL;
@@ -126,6 +138,7 @@ void rules_release(struct rules *rules)
 	routes_free(rules->routes);
 	quota_plan_free(rules->plan);
 	certificates_free(rules->certificates);
+	trust_free(rules->trust);
 	for (size_t i = 0; i < MAX_WORKERS; i++)
 		free(rules->counters[i]);
 	free(rules);

@@ -26,6 +26,7 @@ struct rules {
 	struct docs *docs;
 	struct quota_plan *plan;
 	struct certificates *certificates; /* NULL without TLS */
+	struct trust *trust;		   /* NULL when no back end is asked over TLS */
 };
 
 /* From the settings, the folder of contracts and that of certificates. On failure NULL and *ret_error (free it) is one

@@ -19,6 +19,8 @@ static const struct setting own_settings[] = {
 		"Address and port of /metrics. Empty: on the public listener, for callers from this machine only." },
 	{ "PORTICO_UPSTREAMS", NULL, "The services: identity=host:port|host:port,dossier=… (each has its contract)." },
 	{ "PORTICO_CONTRACTS", "openapi", "Folder of the contracts; those of partners are in its folder partners." },
+	{ "PORTICO_PARTNER_CA", "",
+		"PEM file of the authorities that partners' back ends over https are known by. Empty: the system's." },
 	{ "PORTICO_PARTNER_KEYS", "",
 		"Folder with the keys of partners, NAME.key for partners/NAME.yaml: signs the caller header that it "
 		"gets." },

@@ -21,6 +21,11 @@ void stream_close(struct stream *stream)
 	stream->fd = STREAM_SHUT;
 }
 
+bool stream_quiet(struct stream *stream)
+{
+	return stream->layer ? stream->layer->quiet(stream) : !stream->readable;
+}
+
 void stream_finish(struct stream *stream)
 {
 	if (stream->layer)

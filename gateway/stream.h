@@ -15,6 +15,7 @@ struct stream_layer { /* what lies between the bytes and the socket */
 	enum stream_result (*fill)(struct stream *stream, struct buffer *buffer);
 	enum stream_result (*flush)(struct stream *stream, struct buffer *buffer);
 	void (*finish)(struct stream *stream);
+	bool (*quiet)(struct stream *stream); /* NULL: never asked */
 	void (*close)(struct stream *stream);
 };
 
@@ -45,6 +46,9 @@ enum stream_result stream_fill(struct stream *stream, struct buffer *buffer);
 
 /* Writes what the buffer holds. MOVED: all of it is out. */
 enum stream_result stream_flush(struct stream *stream, struct buffer *buffer);
+
+/* Whether the peer has sent nothing that was not read. */
+bool stream_quiet(struct stream *stream);
 
 /* Tells the peer that no more bytes will come. */
 void stream_finish(struct stream *stream);

@@ -1,6 +1,7 @@
 /* OpenSSL under the streams. The certificates' contexts are shared by all workers; a connection keeps the one it began
  * with, so that a reload disturbs none. */
 #include "tls.h"
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -46,24 +47,31 @@ static int choose_certificate(SSL *tls, int *alert, void *context)
 	return SSL_TLSEXT_ERR_OK;
 }
 
-static SSL_CTX *context_new(struct certificates *certificates, const char *path)
+/* What holds towards clients and back ends alike. */
+static void set_up(SSL_CTX *context)
 {
-	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-
-	if (!context)
-		abort();
 	SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
 	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 					     SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(context,
 		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(context, 1); /* one call to the kernel for a record instead of two */
+	if (SSL_CTX_set_cipher_list(context, strong_ciphers) != 1)
+		abort();
+}
+
+static SSL_CTX *context_new(struct certificates *certificates, const char *path)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+
+	if (!context)
+		abort();
+	set_up(context);
 	SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
 	SSL_CTX_set_tlsext_servername_callback(context, choose_certificate);
 	SSL_CTX_set_tlsext_servername_arg(context, certificates);
 	tls_tickets_enable(context);
-	if (SSL_CTX_set_cipher_list(context, strong_ciphers) == 1 &&
-		SSL_CTX_use_certificate_chain_file(context, path) == 1 &&
+	if (SSL_CTX_use_certificate_chain_file(context, path) == 1 &&
 		SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM) == 1 &&
 		SSL_CTX_check_private_key(context) == 1)
 		return context;
@@ -191,6 +199,18 @@ static void finish(struct stream *stream)
 		SSL_shutdown(stream->tls);
 }
 
+/* Looks for bytes without taking them; what TLS itself had to say is dealt with on the way. */
+static bool quiet(struct stream *stream)
+{
+	char byte;
+	size_t got;
+	int returned;
+
+	ERR_clear_error();
+	returned = SSL_peek_ex(stream->tls, &byte, 1, &got);
+	return returned != 1 && after(stream, returned) == STREAM_WAITS;
+}
+
 static void close_tls(struct stream *stream)
 {
 	finish(stream);
@@ -198,19 +218,80 @@ static void close_tls(struct stream *stream)
 	stream->tls = NULL;
 }
 
-bool tls_start(struct stream *stream, const struct certificates *certificates)
+static bool put_layer(struct stream *stream, SSL *tls)
 {
-	static const struct stream_layer layer = { fill, flush, finish, close_tls };
-	SSL *tls = SSL_new(certificates->contexts[0]);
+	static const struct stream_layer layer = { fill, flush, finish, quiet, close_tls };
 
 	if (!tls || SSL_set_fd(tls, stream->fd) != 1) {
 		SSL_free(tls);
 		return false;
 	}
-	SSL_set_accept_state(tls);
 	stream->tls = tls;
 	stream->layer = &layer;
 	return true;
+}
+
+bool tls_start(struct stream *stream, const struct certificates *certificates)
+{
+	SSL *tls = SSL_new(certificates->contexts[0]);
+
+	if (tls)
+		SSL_set_accept_state(tls);
+	return put_layer(stream, tls);
+}
+
+struct trust *trust_new(const char *file, char **ret_error)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+
+	if (!context)
+		abort();
+	set_up(context);
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_alpn_protos(context, (const unsigned char *)"\x08http/1.1", 9);
+	if (*file ? SSL_CTX_load_verify_file(context, file) == 1 : SSL_CTX_set_default_verify_paths(context) == 1)
+		return (struct trust *)context;
+	ERR_clear_error();
+	SSL_CTX_free(context);
+	if (asprintf(ret_error, "PORTICO_PARTNER_CA: \"%s\" holds no certificates of authorities", file) < 0)
+		abort();
+	return NULL;
+}
+
+void trust_free(struct trust *trust)
+{
+	SSL_CTX_free((SSL_CTX *)trust);
+}
+
+static bool expect_host(SSL *tls, const char *host)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host) == 1;
+	return SSL_set1_host(tls, host) == 1 && SSL_set_tlsext_host_name(tls, host) == 1;
+}
+
+bool tls_start_client(struct stream *stream, const struct trust *trust, const char *host)
+{
+	SSL *tls = SSL_new((SSL_CTX *)trust);
+
+	if (tls && !expect_host(tls, host)) {
+		SSL_free(tls);
+		return false;
+	}
+	if (tls)
+		SSL_set_connect_state(tls);
+	return put_layer(stream, tls);
+}
+
+const char *tls_failure(const struct stream *stream)
+{
+	long verdict = stream->tls ? SSL_get_verify_result(stream->tls) : X509_V_OK;
+	const char *reason = verdict == X509_V_OK ? ERR_reason_error_string(ERR_peek_error())
+						  : X509_verify_cert_error_string(verdict);
+
+	return reason ? reason : "it broke off";
 }
 
 enum stream_result tls_handshake(struct stream *stream)

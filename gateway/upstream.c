@@ -5,9 +5,10 @@
 #include <unistd.h>
 #include "client.h"
 #include "forward.h"
+#include "log.h"
 #include "upstream_parts.h"
 
-enum { IDLE_MS = 10000 };
+enum { IDLE_MS = 10000, TELL_MS = 10000 };
 
 static void upstream_ready(struct stream *stream);
 
@@ -210,8 +211,8 @@ static bool is_worth_keeping(const struct upstream_connection *connection)
 	const struct upstream_pool *pool = connection->pool;
 	const struct replica *replica = &pool->service->replicas[connection->replica];
 
-	return !connection->stream.hung_up && !connection->stream.readable && connection->stream.writable &&
-	       !pool->worker->draining && replica_state(replica) == REPLICA_READY &&
+	return !connection->stream.hung_up && connection->stream.writable && !pool->worker->draining &&
+	       replica_state(replica) == REPLICA_READY &&
 	       connection->generation == pool->replicas[connection->replica].generation;
 }
 
@@ -227,7 +228,7 @@ void upstream_release(struct client *client, bool reusable)
 	replica->outstanding--;
 	if (connection->trial)
 		replica->breaker.trying = false; /* given up: the next one tries */
-	if (reusable && is_worth_keeping(connection))
+	if (reusable && is_worth_keeping(connection) && stream_quiet(&connection->stream))
 		put_back(connection);
 	else
 		destroy(connection);
@@ -243,6 +244,48 @@ static bool connected(struct upstream_connection *connection)
 	       !connection->stream.hung_up;
 }
 
+/* Once every ten seconds: each attempt fails in the same way. */
+static void tell_failure(struct upstream_connection *connection)
+{
+	struct upstream_pool *pool = connection->pool;
+
+	if (pool->told && pool->worker->now - pool->told < TELL_MS)
+		return;
+	pool->told = pool->worker->now;
+	log_warning("TLS with a back end fails", "{s:s s:s s:s}", "service", pool->service->name, "address",
+		pool->replicas[connection->replica].address, "reason", tls_failure(&connection->stream));
+}
+
+static enum stream_result shake_hands(struct upstream_connection *connection)
+{
+	struct stream *stream = &connection->stream;
+	const struct upstream_service *service = connection->pool->service;
+	const struct replica *replica = &service->replicas[connection->replica];
+	enum stream_result result;
+
+	if (!stream->tls && !tls_start_client(stream, connection->pool->trust, service->names[replica->name].host))
+		return STREAM_FAILED;
+	result = tls_handshake(stream);
+	if (result != STREAM_MOVED && result != STREAM_WAITS)
+		tell_failure(connection);
+	return result;
+}
+
+/* MOVED: the connection is made, as far as bytes of a request may follow. */
+static enum stream_result go_on_connecting(struct upstream_connection *connection)
+{
+	struct stream *stream = &connection->stream;
+
+	if (!connected(connection))
+		return STREAM_FAILED;
+	if (connection->pool->service->secure)
+		return stream->tls || stream->writable ? shake_hands(connection) : STREAM_WAITS;
+	if (!stream->writable)
+		return STREAM_WAITS;
+	stream->readable = false; /* nothing can have come before the request; a new edge will tell */
+	return STREAM_MOVED;
+}
+
 /* Something happened to a connection: it is made, it has bytes or room for its user, or it is idle and no longer of
  * use. */
 static void upstream_ready(struct stream *stream)
@@ -251,20 +294,22 @@ static void upstream_ready(struct stream *stream)
 	struct client *user = connection->user;
 
 	if (!user) {
-		if (stream->readable || stream->hung_up)
+		if (stream->hung_up || !stream_quiet(stream))
 			drop_idle(connection);
 		return;
 	}
 	if (connection->connecting) {
-		if (!connected(connection)) {
+		switch (go_on_connecting(connection)) {
+		case STREAM_WAITS:
+			return;
+		case STREAM_MOVED:
+			connection->connecting = false;
+			break;
+		case STREAM_CLOSED:
+		case STREAM_FAILED:
 			forward_unconnected(user);
-			client_run(user);
-			return;
+			break;
 		}
-		if (!stream->writable)
-			return;
-		connection->connecting = false;
-		stream->readable = false; /* nothing can have come before the request; a new edge will tell */
 	}
 	client_run(user);
 }
@@ -280,6 +325,7 @@ struct upstream_pool *upstream_pools_new(struct worker *worker, struct rules *ru
 		pools[i].worker = worker;
 		pools[i].service = &rules->services[i];
 		pools[i].counters = &counters[i];
+		pools[i].trust = rules->trust;
 		upstream_fill_credit(&pools[i]);
 		fair_queue_init(&pools[i].queue, worker->gateway->upstream_queue);
 	}

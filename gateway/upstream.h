@@ -38,7 +38,9 @@ struct upstream_pool { /* one service */
 	struct upstream_service *service;
 	struct service_counters *counters;
 	unsigned open;
-	unsigned retry_credit; /* in fifths of a retry: each request adds one */
+	const struct trust *trust; /* for a service that is asked over TLS */
+	int64_t told;		   /* when the log last said that TLS fails */
+	unsigned retry_credit;	   /* in fifths of a retry: each request adds one */
 	struct upstream_replica replicas[MAX_REPLICAS];
 	struct fair_queue queue;
 };
