@@ -336,7 +336,7 @@ REFUSED = {
                                                "#/servers: the base path /c_a9440/acqua/v1 does not begin with /c_a944/"),
     "a whole tenant": ({"/c_a944/acqua/v1": "/c_a944"}, "#/servers: the base path /c_a944 does not begin with /c_a944/"),
     "no upstream": ({"x-upstream": "x-downstream"}, "#/x-upstream: must list the addresses, [host:port, …]"),
-    "a wrong upstream": ({"x-upstream: [": "x-upstream: [nowhere, "}, "#/x-upstream: entry 1 is not host:port, or one too many"),
+    "a wrong upstream": ({"x-upstream: [": "x-upstream: [nowhere, "}, "#/x-upstream: entry 1 is not host:port or https://host:port like the others, or one too many"),
     "an unknown caller": ({"x-tenant": "x-caller: full\nx-tenant"}, "#/x-caller: can only be none: no Portico-Caller for this back end"),
     "no YAML": ({"paths:": "paths"}, None),
     "an unknown scope": ({"[practices]": "[practises]"}, "#/paths/~1meters~1{meterId}/get/security: unknown scope 'practises' of 'portico'"),
