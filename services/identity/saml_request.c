@@ -1,5 +1,7 @@
 /* Owns the way to an identity provider: the list of them, the page on which a person chooses, and the request that the
  * browser carries there. */
+#include <openssl/rand.h>
+#include <stdlib.h>
 #include <string.h>
 #include "saml.h"
 #include "identity.sql.h"
@@ -38,6 +40,25 @@ static int no_such_login(struct request *rq)
 		"torna al servizio e ricomincia.");
 }
 
+/* In another order for everybody, as AgID wants: no provider is to be the first. */
+static json_t *shuffled(struct request *rq, const json_t *providers)
+{
+	json_t *list = arena_json(rq->arena, json_copy((json_t *)providers));
+
+	for (size_t left = json_array_size(list); left > 1; left--) {
+		unsigned int chance;
+		json_t *last, *taken;
+
+		if (RAND_bytes((unsigned char *)&chance, sizeof chance) != 1)
+			abort();
+		last = json_incref(json_array_get(list, left - 1));
+		taken = json_incref(json_array_get(list, chance % left));
+		json_array_set_new(list, chance % left, last);
+		json_array_set_new(list, left - 1, taken);
+	}
+	return list;
+}
+
 /* The ways into one federation: links, because a form may not lead to a site that its page does not name. */
 static const char *buttons(
 	struct request *rq, const char *request, const json_t *providers, const char *federation, const char *verb)
@@ -57,10 +78,16 @@ static const char *buttons(
 	return list;
 }
 
-static const char *choice(struct request *rq, const char *federation, const char *title, const char *list)
+/* What AgID wants below the providers. */
+static const char spid_help[] = "<p><a href=\"https://www.spid.gov.it\">Maggiori informazioni su SPID</a> · "
+				"<a href=\"https://www.spid.gov.it/richiedi-spid\">Non hai SPID?</a> · "
+				"<a href=\"https://www.spid.gov.it/serve-aiuto\">Serve aiuto?</a></p>\n";
+
+static const char *choice(
+	struct request *rq, const char *federation, const char *title, const char *list, const char *help)
 {
-	return *list ? arena_printf(rq->arena, "<h2 id=\"%s\">%s</h2>\n<ul aria-labelledby=\"%s\">\n%s</ul>\n",
-			       federation, title, federation, list)
+	return *list ? arena_printf(rq->arena, "<h2 id=\"%s\">%s</h2>\n<ul aria-labelledby=\"%s\">\n%s</ul>\n%s",
+			       federation, title, federation, list, help)
 		     : "";
 }
 
@@ -75,7 +102,7 @@ int show_login_providers(struct request *rq)
 	if (json_is_null(login))
 		return no_such_login(rq);
 	forget_old_logins(rq, request);
-	providers = json_at(login, "providers");
+	providers = shuffled(rq, json_at(login, "providers"));
 	back = url_with(rq, json_text(login, "redirectUri"), "error", "access_denied", "error_description",
 		"the person gave up", "state", json_text(login, "state"), "iss", issuer(), NULL);
 	return reply_page(rq, 200, "Accedi",
@@ -84,9 +111,10 @@ int show_login_providers(struct request *rq)
 			"%s%s"
 			"<p><a href=\"%s\">Annulla e torna al servizio</a></p>\n",
 			html(rq, json_text(login, "client")),
-			choice(rq, "spid", "SPID", buttons(rq, request, providers, "spid", "Entra con SPID di")),
+			choice(rq, "spid", "SPID", buttons(rq, request, providers, "spid", "Entra con SPID di"),
+				spid_help),
 			choice(rq, "cie", "Carta d'identità elettronica",
-				buttons(rq, request, providers, "cie", "Entra con")),
+				buttons(rq, request, providers, "cie", "Entra con"), ""),
 			html(rq, back)),
 		NULL);
 }

@@ -53,6 +53,24 @@ class TestRefusesToStart:
         says_why(start(stack, name, PORTICO_CONTRACTS=str(contracts)), "showStatus")
 
 
+@pytest.mark.parametrize("changed, words", [
+    ({"PORTICO_SAML_KEY_FILE": None}, ["PORTICO_SAML_KEY"]), ({"PORTICO_SAML_CERTIFICATE_FILE": None}, ["PORTICO_SAML_CERTIFICATE"]),
+    ({"PORTICO_SAML_KEY_FILE": "PORTICO_FEDERATION_KEY_FILE"}, ["PORTICO_SAML_KEY", "certificate"]),
+    ({"PORTICO_SPID_REGISTRY_CERTIFICATE_FILE": None}, ["PORTICO_SPID_REGISTRY_CERTIFICATE"]),
+    ({"PORTICO_CIE_REGISTRY_CERTIFICATE_FILE": None}, ["PORTICO_CIE_REGISTRY"]), ({"PORTICO_CIE_PROVINCE": ""}, ["PORTICO_CIE_PROVINCE"]),
+    ({"PORTICO_SPID_AGGREGATOR_VAT": ""}, ["PORTICO_SPID_AGGREGATOR_VAT"])])
+def test_identity_on_half_a_federation(stack, changed, words):
+    """SPID or CIE that lacks a key, its certificate or what the metadata must say is none."""
+    settings = {**stack.environment("identity"), "PORTICO_LISTEN": "127.0.0.1:0"}
+    for name, value in changed.items():
+        if value is None:
+            del settings[name]
+        else:
+            settings[name] = stack.environment("spid")[value] if value.startswith("PORTICO_") else value
+    done = subprocess.run([stack.binary("identity")], env=settings, capture_output=True, text=True, timeout=30)
+    assert done.returncode > 0 and all(word in done.stdout + done.stderr for word in words), done.stdout + done.stderr
+
+
 def test_the_gateway_refuses_an_unknown_setting(stack):
     says_why(start(stack, "gateway", PORTICO_UPSTREEMS="typo"), "PORTICO_UPSTREEMS")
 

@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from . import clients
-from .oauth import Browser
+from . import clients, portico
+from .oauth import Browser, answer_of
 from .waiting import eventually
 
 NAMESPACES = 'xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"'
@@ -196,3 +196,24 @@ class Provider:
         covered = f"{name}={quote(text, safe='')}&RelayState={quote(relay, safe='')}&SigAlg={quote(RSA_SHA256, safe='')}"
         signature = base64.b64encode(self.key.sign(covered.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
         return f"{covered}&Signature={quote(signature, safe='')}"
+
+
+# ---- what tests say
+
+def someone(**more):
+    """The attributes of a person whom nobody knows yet."""
+    return {"name": "Luigi", "familyName": "Prova", "fiscalNumber": "TINIT-" + portico.fiscal_code()} | more
+
+
+def tokens_of(browser, answer):
+    """What the front end gets for the code that a login ended with."""
+    told = answer_of(answer)
+    assert told["state"] == browser.state and "code" in told, told
+    response = browser.redeem(told["code"])
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def refused(answer, status=403):
+    assert answer.status_code == status and "Location" not in answer.headers, f"{answer.status_code} {answer.text[:300]}"
+    assert "text/html" in answer.headers["Content-Type"] and "code=" not in answer.text
