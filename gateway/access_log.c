@@ -125,7 +125,7 @@ static void put_line(struct writer *writer, struct access_log *log, const struct
 	put_literal(writer, "Z\",\"level\":\"info\",\"program\":\"gateway\",\"message\":\"request\"");
 	put_member(writer, "requestId", exchange->request_id);
 	put_member(writer, "traceparent", exchange->traceparent);
-	put_member(writer, "address", client->address);
+	put_member(writer, "address", client->peer.address);
 	if (*exchange->method)
 		put_member(writer, "method", exchange->method);
 	if (exchange->route) {

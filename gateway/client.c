@@ -1,7 +1,6 @@
 /* The life of a client's connection: waits for a head, has it served, waits for the next. Knows nothing of what a
  * request means. */
 #include "client.h"
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include "answer.h"
@@ -62,24 +61,6 @@ static void client_expired(struct timer *timer)
 		client_run(client);
 }
 
-/* IPv6 networks of /64 count as one address: a client has all of them. */
-static void read_address(struct client *client, const struct sockaddr_storage *address)
-{
-	if (address->ss_family == AF_INET6) {
-		const struct in6_addr *in6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
-
-		inet_ntop(AF_INET6, in6, client->address, sizeof(client->address));
-		client->address_key = fingerprint('a', in6, 8);
-		client->from_this_machine = IN6_IS_ADDR_LOOPBACK(in6);
-	} else {
-		const struct in_addr *in = &((const struct sockaddr_in *)address)->sin_addr;
-
-		inet_ntop(AF_INET, in, client->address, sizeof(client->address));
-		client->address_key = fingerprint('a', in, 4);
-		client->from_this_machine = (ntohl(in->s_addr) >> 24) == 127;
-	}
-}
-
 static void enlist(struct client *client, struct client **list)
 {
 	client->next = *list;
@@ -106,8 +87,7 @@ static void end_handshake(struct client *client)
 	client->handshake = NULL;
 }
 
-struct client *client_new(
-	struct worker *worker, int fd, const struct sockaddr_storage *address, enum listener_kind listener)
+struct client *client_new(struct worker *worker, int fd, const struct peer *peer, enum listener_kind listener)
 {
 	struct client *client = calloc(1, sizeof(*client));
 
@@ -117,9 +97,10 @@ struct client *client_new(
 	client->worker = worker;
 	client->metrics_only = listener == LISTENER_METRICS;
 	client->timer.expired = client_expired;
-	read_address(client, address);
+	client->peer = *peer;
 	enlist(client, &worker->clients);
 	worker->client_count++;
+	(*connections_of(worker, peer))++;
 	count(&worker->counters.clients, 1);
 	set_deadline(client, worker->gateway->header_timeout);
 	if (!stream_watch(&client->stream, worker->epoll) || (listener == LISTENER_TLS && !start_tls(client)))
@@ -132,9 +113,7 @@ void client_begin_stream(struct client *client, const struct client *connection,
 	client->worker = connection->worker;
 	client->multiplexed = true;
 	client->secure = connection->secure;
-	client->from_this_machine = connection->from_this_machine;
-	client->address_key = connection->address_key;
-	memcpy(client->address, connection->address, sizeof(client->address));
+	client->peer = connection->peer;
 	client->timer.expired = client_expired;
 	enlist(client, list);
 	set_deadline(client, client->worker->gateway->header_timeout);
@@ -162,6 +141,7 @@ void client_close(struct client *client)
 		client->next->previous = client->previous;
 	if (!client->multiplexed) {
 		worker->client_count--;
+		(*connections_of(worker, &client->peer))--;
 		count(&worker->counters.clients, -1);
 	}
 	worker_bury(worker, &client->stream);

@@ -2,10 +2,10 @@
  * a request, exchange.c decides, forward.c passes it on and the answer back, or answer.c answers; then the next
  * request. A connection that speaks HTTP/2 has a client of this kind for each of its streams. */
 #pragma once
-#include <netinet/in.h>
 #include "body.h"
 #include "fair_queue.h"
 #include "limit.h"
+#include "peer.h"
 #include "route.h"
 #include "stream.h"
 #include "timers.h"
@@ -67,21 +67,19 @@ struct client {
 	struct buffer in, out;
 	enum client_state state;
 	size_t scanned;
-	bool metrics_only, from_this_machine, newline_skipped, secure;
+	bool metrics_only, newline_skipped, secure;
 	bool multiplexed;	      /* a stream of HTTP/2 */
 	bool body_follows;	      /* on such a stream, perhaps without saying how long it is */
 	struct http2 *http2;	      /* of the connection that has the streams */
 	struct rules_view *handshake; /* whose certificates TLS is being started with */
-	char address[INET6_ADDRSTRLEN];
-	uint64_t address_key;
+	struct peer peer;
 	struct client *next, **previous; /* of the worker */
 	struct client *next_scheduled;
 	bool scheduled;
 	struct exchange exchange;
 };
 
-struct client *client_new(
-	struct worker *worker, int fd, const struct sockaddr_storage *address, enum listener_kind listener);
+struct client *client_new(struct worker *worker, int fd, const struct peer *peer, enum listener_kind listener);
 /* A stream (zeroed but for client->stream) of a connection: the same caller, in a list of its own. */
 void client_begin_stream(struct client *client, const struct client *connection, struct client **list);
 /* Goes on as far as the sockets allow. */

@@ -86,7 +86,7 @@ static bool put_request(struct client *client, const struct asking *asking)
 	put_request_framing(&writer, &asking->head);
 	put_field(&writer, "X-Request-Id", exchange->request_id);
 	put_field(&writer, "traceparent", exchange->traceparent);
-	put_field(&writer, "X-Forwarded-For", client->address);
+	put_field(&writer, "X-Forwarded-For", client->peer.address);
 	put_field(&writer, "X-Forwarded-Proto", client->secure ? "https" : "http");
 	put_caller(&writer, exchange, asking);
 	put_literal(&writer, "Portico-Deadline: ");

@@ -29,6 +29,7 @@ struct gateway {
 	char *origins_text; /* which they point into */
 	unsigned workers;
 	unsigned hsts;				       /* seconds */
+	unsigned address_connections;		       /* of one worker; 0: no limit */
 	unsigned max_connections;		       /* the next three: of one worker */
 	unsigned upstream_connections, upstream_queue; /* per service */
 	int64_t queue_wait, connect_timeout, header_timeout, idle_timeout, body_timeout, write_timeout; /* ms */

@@ -91,7 +91,7 @@ static bool is(const struct asking *asking, const char *path)
 bool pages_answer(struct client *client, const struct asking *asking)
 {
 	bool metrics_here =
-		client->metrics_only || (client->from_this_machine && !client->worker->gateway->metrics_listen.length);
+		client->metrics_only || (client->peer.this_host && !client->worker->gateway->metrics_listen.length);
 	void (*page)(struct client * client) = NULL;
 
 	if (is(asking, "/metrics") && metrics_here)

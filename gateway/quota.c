@@ -40,7 +40,7 @@ static bool refuse(struct client *client, enum rate_per per, bool of_operation)
 
 void quota_count(struct client *client)
 {
-	take(client, PER_ADDRESS, client->address_key, quota_plan_address(client->worker->view->rules->plan));
+	take(client, PER_ADDRESS, client->peer.key, quota_plan_address(client->worker->view->rules->plan));
 }
 
 bool quota_holds(struct client *client)
@@ -52,7 +52,7 @@ bool quota_holds(struct client *client)
 
 static uint64_t forged_key(const struct client *client)
 {
-	return fingerprint_of_part(client->address_key, "forged");
+	return fingerprint_of_part(client->peer.key, "forged");
 }
 
 static struct limit forged_limit(const struct client *client)
@@ -98,7 +98,7 @@ static void follow_plan(struct principal *principal, const struct quota_plan *pl
 uint64_t quota_key(
 	const struct client *client, const struct contract_operation *operation, const struct contract_rate *rate)
 {
-	uint64_t whose = rate->per == PER_ADDRESS ? client->address_key : client->exchange.principal->keys[rate->per];
+	uint64_t whose = rate->per == PER_ADDRESS ? client->peer.key : client->exchange.principal->keys[rate->per];
 	char entry[] = { (char)('0' + (rate - operation->rates)), '\0' };
 
 	if (!whose)

@@ -53,7 +53,7 @@ void quota_answer(struct client *client)
 	json_t *page = json_pack("{s:o}", "items", listing.items);
 	char *text;
 
-	add(&listing, PER_ADDRESS, NULL, client->address_key, quota_plan_address(rules->plan));
+	add(&listing, PER_ADDRESS, NULL, client->peer.key, quota_plan_address(rules->plan));
 	for (enum rate_per per = PER_SUBJECT; per < PER_COUNT; per++)
 		add(&listing, per, NULL, principal->keys[per], principal->limits[per]);
 	routes_each(rules->routes, add_operation, &listing);

@@ -54,6 +54,10 @@ static const struct setting own_settings[] = {
 		"Empty: "
 		"none." },
 	{ "PORTICO_MAX_CONNECTIONS", "20000", "Connections of clients in all.", .number = true },
+	{ "PORTICO_ADDRESS_CONNECTIONS", "1000",
+		"Connections from one address (IPv6: one /64); 0: no limit. Shared out among the workers like the "
+		"rest.",
+		.number = true },
 	{ "PORTICO_UPSTREAM_CONNECTIONS", "64", "Connections to one service in all.", .number = true },
 	{ "PORTICO_UPSTREAM_QUEUE", "1024", "Requests that may wait for one service in all.", .number = true },
 	{ "PORTICO_QUEUE_WAIT_MS", "1000", "How long such a request waits before 503.", .number = true },
@@ -108,6 +112,8 @@ static void read_numbers(struct gateway *gateway)
 	if (workers == 0)
 		workers = sysconf(_SC_NPROCESSORS_ONLN);
 	gateway->workers = workers < 1 ? 1 : workers > MAX_WORKERS ? MAX_WORKERS : (unsigned)workers;
+	gateway->address_connections =
+		config_number("PORTICO_ADDRESS_CONNECTIONS") ? share(gateway, "PORTICO_ADDRESS_CONNECTIONS") : 0;
 	gateway->max_connections = share(gateway, "PORTICO_MAX_CONNECTIONS");
 	gateway->upstream_connections = share(gateway, "PORTICO_UPSTREAM_CONNECTIONS");
 	gateway->upstream_queue = share(gateway, "PORTICO_UPSTREAM_QUEUE");

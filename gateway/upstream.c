@@ -137,8 +137,7 @@ static bool drop_any_idle(struct upstream_pool *pool)
 static enum upstream_result enqueue(struct upstream_pool *pool, struct client *client)
 {
 	const struct principal *principal = client->exchange.principal;
-	uint64_t caller =
-		principal->caller.kind == CALLER_ANONYMOUS ? client->address_key : principal->keys[PER_SUBJECT];
+	uint64_t caller = principal->caller.kind == CALLER_ANONYMOUS ? client->peer.key : principal->keys[PER_SUBJECT];
 
 	if (!fair_queue_enter(&pool->queue, &client->exchange.waiting, caller)) {
 		count(&pool->counters->refused, 1);

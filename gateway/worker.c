@@ -166,11 +166,20 @@ static void all_accepted(struct worker *worker)
 	worker->out_of_descriptors = false;
 }
 
+static bool has_place(struct worker *worker, const struct peer *peer)
+{
+	const struct gateway *gateway = worker->gateway;
+
+	return worker->client_count < gateway->max_connections &&
+	       (!gateway->address_connections || *connections_of(worker, peer) < gateway->address_connections);
+}
+
 static void accept_clients(struct worker *worker, struct stream *listener, enum listener_kind kind)
 {
 	for (;;) {
 		struct sockaddr_storage address;
 		socklen_t length = sizeof(address);
+		struct peer peer;
 		int on = 1,
 		    fd = accept4(listener->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -183,12 +192,13 @@ static void accept_clients(struct worker *worker, struct stream *listener, enum 
 				cannot_accept(worker, errno);
 			return;
 		}
-		if (worker->client_count >= worker->gateway->max_connections) {
+		peer = peer_of(&address);
+		if (!has_place(worker, &peer)) {
 			turn_away(worker, fd, kind);
 			continue;
 		}
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		client_run(client_new(worker, fd, &address, kind));
+		client_run(client_new(worker, fd, &peer, kind));
 	}
 }
 

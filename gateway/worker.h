@@ -4,6 +4,7 @@
 #include "access_log.h"
 #include "buffer.h"
 #include "gateway.h"
+#include "peer.h"
 #include "stream.h"
 #include "timers.h"
 
@@ -23,6 +24,8 @@ struct worker_counters { /* written by the worker, read by /metrics */
 	atomic_long clients, refused_clients, token_hits, token_misses;
 };
 
+enum { ADDRESS_SLOTS = 16384 };
+
 struct worker {
 	struct gateway *gateway;
 	pthread_t thread;
@@ -41,8 +44,9 @@ struct worker {
 	unsigned rules_generation;
 	struct client *clients;
 	size_t client_count;
-	struct client *scheduled; /* to be run again in this turn */
-	struct stream *dead;	  /* freed at the end of the turn: events of this turn may still name them */
+	uint32_t connections[ADDRESS_SLOTS]; /* of clients, by address; few addresses share a slot */
+	struct client *scheduled;	     /* to be run again in this turn */
+	struct stream *dead;		     /* freed at the end of the turn: events of this turn may still name them */
 	struct keys *keys;
 	unsigned keys_generation;
 	struct revoked *revoked; /* NULL: nothing yet */
@@ -67,6 +71,11 @@ void worker_schedule(struct worker *worker, struct client *client);
 void worker_bury(struct worker *worker, struct stream *stream);
 
 int64_t worker_clock_us(void);
+
+static inline uint32_t *connections_of(struct worker *worker, const struct peer *peer)
+{
+	return &worker->connections[peer->key % ADDRESS_SLOTS];
+}
 
 static inline void count(atomic_long *counter, long change)
 {

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from support.edge import Wire
+from support.edge import Wire, free_port
+from support.waiting import eventually
 
 GET = "GET /echo/v1/open HTTP/1.1\r\nHost: gateway.example\r\n"
 POST = "POST /echo/v1/open HTTP/1.1\r\nHost: gateway.example\r\nContent-Type: application/json\r\n"
@@ -238,6 +239,38 @@ def test_connections_are_bounded(bench):
             wire.socket.close()
             wire.file.close()
         time.sleep(0.2)
+
+
+def test_connections_of_one_address_are_bounded(bench):
+    with bench.gateway(PORTICO_ADDRESS_CONNECTIONS="3", PORTICO_WORKERS="1") as bounded:
+        def connect(address):
+            return Wire(bounded.port, source=address)
+        wires = [connect("127.0.0.2") for _ in range(3)]
+        assert all(wire.send(GET + "\r\n").answer().status == 200 for wire in wires)
+        with connect("127.0.0.2") as extra:
+            assert extra.answer().status == 503 and extra.closed()
+        with connect("127.0.0.3") as other:
+            assert other.send(GET + "\r\n").answer().status == 200
+        wires.pop().__exit__()
+
+        def has_a_place_again():
+            with connect("127.0.0.2") as again:
+                return again.send(GET + "\r\n").answer().status == 200
+        assert eventually(has_a_place_again)
+        for wire in wires:
+            wire.__exit__()
+
+
+def test_ipv4_addresses_differ_on_a_socket_of_ipv6(bench):
+    """::ffff:127.0.0.2 is 127.0.0.2, and not one of a single network ::/64."""
+    with bench.gateway(PORTICO_LISTEN=f"[::]:{free_port()}", PORTICO_LIMIT_ADDRESS="3", PORTICO_WORKERS="1", ready=False) as gateway:
+        def ask(address):
+            with Wire(gateway.port, source=address) as wire:
+                return wire.send(GET + "\r\n").answer()
+        assert eventually(lambda: ask("127.0.0.9").status == 200)
+        assert [ask("127.0.0.2").status for _ in range(4)] == [200, 200, 200, 429]
+        assert ask("127.0.0.3").status == 200
+        assert dict(bench.upstream.seen[-1]["headers"])["X-Forwarded-For"] == "127.0.0.3"
 
 
 def test_without_descriptors_it_waits_for_some(bench):

@@ -209,8 +209,8 @@ class Answer:
 class Wire:
     """A connection to the gateway, byte by byte."""
 
-    def __init__(self, port, timeout=10):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, timeout=10, source=""):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout, source_address=(source, 0))
         self.file = self.socket.makefile("rb")
 
     def send(self, text):
@@ -265,7 +265,7 @@ class Gateway:
 
     def __init__(self, folder, upstreams, key, settings, enter=()):
         upstreams = [f"127.0.0.1:{upstream}" if isinstance(upstream, int) else upstream for upstream in upstreams]
-        self.port, self.key = free_port(), key
+        self.port, self.key = int(settings["PORTICO_LISTEN"].rpartition(":")[2]) if "PORTICO_LISTEN" in settings else free_port(), key
         self.log = folder / f"gateway-{self.port}.log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_")} | {
             "PORTICO_LISTEN": f"127.0.0.1:{self.port}", "PORTICO_UPSTREAMS": "echo=" + "|".join(upstreams),
