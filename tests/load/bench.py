@@ -239,7 +239,7 @@ class Bench:
                 f"127.0.0.1:{upstream.port}" for upstream in upstreams),
             "PORTICO_CONTRACTS": str(self.contracts), "PORTICO_ISSUER": ISSUER, "PORTICO_CALLER_KEY": os.urandom(32).hex(),
             "PORTICO_JWKS_URL": f"http://127.0.0.1:{upstreams[0].port}/jwks.json",
-            "PORTICO_ACCESS_LOG": str(self.folder / "gateway.log"), "PORTICO_LIMIT_ADDRESS": "1000000",
+            "PORTICO_ACCESS_LOG": str(self.folder / "gateway.log"), "PORTICO_LIMIT_ADDRESS": "1000000", "PORTICO_ADDRESS_CONNECTIONS": "0",
             "PORTICO_LIMIT_CALLER": "1000000", "PORTICO_LIMIT_CLIENT": "1000000", "PORTICO_WORKERS": "1", **settings}, log=True)
         gateway.tls_port = tls_port
         gateway.wait(token=self.token())
