@@ -9,9 +9,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "deadline.h"
 #include "log.h"
 #include "rules.h"
+#include "ticker.h"
 
 enum {
 	ROUND_MS = 250,	  /* between two looks at what is not ready */
@@ -21,10 +21,7 @@ enum {
 	STATUS_LINE = 12 /* "HTTP/1.1 200" */
 };
 
-static pthread_t thread;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-static bool stopping;
+static struct ticker ticker;
 
 enum finding { FOUND_NOTHING, FOUND_READY, FOUND_UNREADY, FOUND_REFUSED, FOUND_SILENT };
 
@@ -218,47 +215,26 @@ void health_look(struct rules *rules, bool also_ready)
 	free(round);
 }
 
-/* True when it is time to stop. */
-static bool pause_between(void)
+static int look_round(void *context)
 {
-	struct timespec until = deadline_in(CLOCK_REALTIME, ROUND_MS);
-	bool stop;
+	static int64_t looked; /* at all of them */
+	struct rules *rules = gateway_hold_rules(context, NULL);
+	int64_t now = clock_ms();
+	bool all = now - looked >= READY_MS;
 
-	pthread_mutex_lock(&lock);
-	if (!stopping)
-		pthread_cond_timedwait(&wake, &lock, &until);
-	stop = stopping;
-	pthread_mutex_unlock(&lock);
-	return stop;
-}
-
-static void *run(void *context)
-{
-	int64_t looked = 0; /* at all of them */
-
-	do {
-		struct rules *rules = gateway_hold_rules(context, NULL);
-		int64_t now = clock_ms();
-		bool all = now - looked >= READY_MS;
-
-		if (all)
-			looked = now;
-		health_look(rules, all);
-		rules_release(rules);
-	} while (!pause_between());
-	return NULL;
+	if (all)
+		looked = now;
+	health_look(rules, all);
+	rules_release(rules);
+	return ROUND_MS;
 }
 
 bool health_start(struct gateway *gateway)
 {
-	return pthread_create(&thread, NULL, run, gateway) == 0;
+	return ticker_start(&ticker, look_round, gateway);
 }
 
 void health_stop(void)
 {
-	pthread_mutex_lock(&lock);
-	stopping = true;
-	pthread_cond_signal(&wake);
-	pthread_mutex_unlock(&lock);
-	pthread_join(thread, NULL);
+	ticker_stop(&ticker);
 }

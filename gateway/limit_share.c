@@ -97,7 +97,7 @@ static bool connected(void)
 	return redis != NULL;
 }
 
-static int share(void)
+static int share(void *unused)
 {
 	static bool told;
 	bool well = connected() && exchange();
@@ -124,7 +124,7 @@ bool limit_share_start(struct limits *of, const char *redis_address)
 	limits = of;
 	address = redis_address;
 	metrics_add_source(write_gauge);
-	return ticker_start(&ticker, share);
+	return ticker_start(&ticker, share, NULL);
 }
 
 void limit_share_stop(void)

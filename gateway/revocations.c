@@ -106,7 +106,7 @@ static const char *ask(size_t *ret_count)
 }
 
 /* Page after page until there is no more. Gives the pause before the next question, in ms. */
-static int catch_up(void)
+static int catch_up(void *unused)
 {
 	static bool told;
 	const char *failure;
@@ -146,8 +146,8 @@ bool revocations_start(const char *url)
 	fetcher = fetcher_new(&gateway_itself);
 	atomic_store(&answered_at, seconds_now());
 	metrics_add_source(write_gauges);
-	catch_up();
-	return ticker_start(&ticker, catch_up);
+	catch_up(NULL);
+	return ticker_start(&ticker, catch_up, NULL);
 }
 
 void revocations_stop(void)

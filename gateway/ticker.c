@@ -20,12 +20,12 @@ static void *run(void *context)
 {
 	struct ticker *ticker = context;
 
-	while (!pause_for(ticker, ticker->tick()))
+	while (!pause_for(ticker, ticker->tick(ticker->context)))
 		;
 	return NULL;
 }
 
-bool ticker_start(struct ticker *ticker, int (*tick)(void))
+bool ticker_start(struct ticker *ticker, int (*tick)(void *context), void *context)
 {
 	pthread_condattr_t attributes;
 
@@ -35,6 +35,7 @@ bool ticker_start(struct ticker *ticker, int (*tick)(void))
 	pthread_cond_init(&ticker->wake, &attributes);
 	pthread_condattr_destroy(&attributes);
 	ticker->tick = tick;
+	ticker->context = context;
 	ticker->started = pthread_create(&ticker->thread, NULL, run, ticker) == 0;
 	return ticker->started;
 }
