@@ -127,6 +127,10 @@ static int stream_ended(nghttp2_session *session, int32_t id, uint32_t error, vo
  * told so a moment later, since clients that are told at once are known to throw the answer away. */
 static int frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
+	/* The client made us reset it: as much work for nothing as when it does so itself (CVE-2025-8671). */
+	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+		too_much_nuisance(context))
+		return nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
 	if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
 		(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
 		struct http2_stream *stream = stream_of(session, frame->hd.stream_id);
@@ -182,13 +186,18 @@ struct http2 *http2_new(struct client *connection)
 	return http2;
 }
 
+static void end_streams(struct http2 *http2)
+{
+	http2->closing = true;
+	while (http2->streams)
+		client_close(http2->streams);
+}
+
 void http2_free(struct http2 *http2)
 {
 	if (!http2)
 		return;
-	http2->closing = true;
-	while (http2->streams)
-		client_close(http2->streams);
+	end_streams(http2);
 	nghttp2_session_del(http2->session);
 	free(http2);
 }
@@ -321,8 +330,8 @@ bool http2_step(struct client *connection)
 		client_close(connection);
 		return false;
 	}
-	if (sent && !http2->streams && !nghttp2_session_want_read(http2->session) &&
-		!nghttp2_session_want_write(http2->session)) {
+	if (sent && !nghttp2_session_want_read(http2->session) && !nghttp2_session_want_write(http2->session)) {
+		end_streams(http2); /* there are any only when the client was sent away */
 		client_linger(connection);
 		return true;
 	}

@@ -14,40 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.corpus import CORPUS, OWN, Outcome, bytes_of, check_fields
 from support.edge import Bench, Wire, binary
 
-CORPUS = Path(__file__).parents[1] / "corpus"
 LAST = "GET /m/v1/files/last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-OWN = ("x-request-id", "traceparent", "x-forwarded-for", "x-forwarded-proto", "portico-caller", "portico-signature")
 VARIES = ("x-request-id", "traceparent", "portico-signature", "portico-deadline")
-
-
-def bytes_of(what):
-    if isinstance(what, str):
-        return what.encode("latin-1")
-    if isinstance(what, dict):
-        return bytes_of(what["of"]) * what["times"]
-    return b"".join(map(bytes_of, what))
-
-
-class Outcome:
-    """What becomes of one request: refused, answered or forwarded."""
-
-    def __init__(self, said, data):
-        said = {"forwarded": data.lstrip(b"\r\n").split(b" HTTP/1.")[0].decode()} if said == "forwarded" else said
-        if isinstance(said, str):
-            self.kind, status, *head = said.split()
-            self.status, self.head = int(status), head == ["HEAD"]
-            assert self.kind in ("refused", "answered"), said
-            return
-        assert set(said) <= {"forwarded", "body", "fields", "without"}, said
-        self.kind, self.status = "forwarded", 200
-        self.method, self.target = said["forwarded"].split(" ")
-        self.head = self.method == "HEAD"
-        self.body = bytes_of(said.get("body", ""))
-        self.fields = {name.lower(): values if isinstance(values, list) else [values]
-                       for name, values in said.get("fields", {}).items()}
-        self.without = [name.lower() for name in said.get("without", [])]
 
 
 class Case:
@@ -162,19 +133,6 @@ def play(gateway, case, send):
             assert wire.send(LAST).answer().status == 200
             assert wire.closed()
     return answers
-
-
-def check_fields(outcome, fields):
-    """fields are pairs of name and value, as the service has read them."""
-    values = {}
-    for name, value in fields:
-        values.setdefault(name.lower(), []).append(value)
-    for name in OWN + ("host",):
-        assert len(values.get(name, [])) == 1, f"{name} stands {len(values.get(name, []))} times"
-    assert len(values.get("content-length", []) + values.get("transfer-encoding", [])) <= 1
-    for name, expected in outcome.fields.items():
-        assert values.get(name) == expected, name
-    assert not [name for name in outcome.without if name in values]
 
 
 @EACH_CASE

@@ -5,7 +5,8 @@
  *    "fields": [[name, value]…], "trailers": [[name, value]…], "length", "sha256" (of the body),
  *    "onConnection" (the how manieth request of its connection this is)}
  *
- * GET /understood: {"begun", "complete"}, how many requests before this one had a head, and how many of them an end. */
+ * GET /understood: {"begun", "complete"}, how many requests before this one had a head, and how many of them an end.
+ * GET /readyz is for the gateway's own look at it, and is not counted. */
 #include <arpa/inet.h>
 #include <jansson.h>
 #include <microhttpd.h>
@@ -100,6 +101,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 	if (strcmp(asked->uri, "/understood") == 0)
 		return answer(connection, json_pack("{s:i, s:i}", "begun", (int)begun, "complete", (int)complete));
+	if (strcmp(asked->uri, "/readyz") == 0)
+		return answer(connection, json_object());
 	if (!asked->begun) {
 		asked->begun = true;
 		++*requests_on(connection);

@@ -1,0 +1,399 @@
+"""HTTP/2 at the gateway: conformance by h2spec, which nobody here wrote; what must not become another request behind it
+(tests/corpus/http2.yaml); floods, and clients that never read."""
+import hashlib
+import os
+import re
+import select
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+import yaml
+from hyperframe.frame import (ContinuationFrame, DataFrame, HeadersFrame, PingFrame, PriorityFrame, RstStreamFrame, SettingsFrame,
+                              WindowUpdateFrame)
+
+from support.certificates import write_certificate
+from support.contracts import ROOT
+from support.corpus import CORPUS, Outcome, bytes_of, check_fields
+from support.edge import free_port
+from support.http2 import ENHANCE_YOUR_CALM, GET, POST, PROTOCOL_ERROR, Http2
+from support.waiting import eventually
+
+SIZE = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    write_certificate(folder, "1", "area.example")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(bench, certificates):
+    shutil.copy(CORPUS / "mirror.yaml", bench.folder)
+    return {"PORTICO_TLS_CERTIFICATES": str(certificates), "PORTICO_UPSTREAMS": f"mirror=127.0.0.1:{bench.upstream.port}",
+            "PORTICO_WORKERS": "1"}
+
+
+@pytest.fixture(scope="module")
+def running(bench, settings):
+    port = free_port()
+    with bench.gateway(PORTICO_TLS_LISTEN=f"127.0.0.1:{port}", **settings) as gateway:
+        gateway.tls_port = port
+        yield gateway
+
+
+@pytest.fixture
+def gateway(bench, running):
+    bench.upstream.script = None
+    bench.upstream.seen.clear()
+    yield running
+    bench.upstream.script = None
+
+
+@pytest.fixture
+def upstream(bench):
+    return bench.upstream
+
+
+# ---- h2spec
+
+@pytest.fixture(scope="module")
+def h2spec():
+    """Built by Go with the versions and checksums of tests/peers/h2spec."""
+    program, peer = ROOT / ".cache/peers/h2spec/h2spec", ROOT / "tests/peers/h2spec"
+    if not program.exists():
+        if not shutil.which("go"):
+            pytest.skip("SKIPPED, LOUDLY: there is no Go to build h2spec with; the conformance of HTTP/2 is NOT checked")
+        built = subprocess.run(["go", "build", "-mod=readonly", "-o", program, "github.com/summerwind/h2spec/cmd/h2spec"], cwd=peer,
+                               capture_output=True, text=True, timeout=150)
+        if built.returncode:
+            pytest.skip(f"SKIPPED, LOUDLY: h2spec cannot be built; the conformance of HTTP/2 is NOT checked: {built.stderr[-300:]}")
+    return program
+
+
+def conformance(h2spec, port, *options):
+    """How many cases there were, passed, were skipped and failed; and all that was said."""
+    said = subprocess.run([h2spec, "--tls", "--insecure", "--strict", "--host", "127.0.0.1", "--port", str(port), "--path", "/m/v1/open",
+                           *options], capture_output=True, text=True, errors="replace", timeout=150).stdout
+    counts = re.search(r"(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed", said)
+    return [int(count) for count in counts.groups()], said
+
+
+def test_h2spec(h2spec, gateway):
+    (count, passed, skipped, failed), said = conformance(h2spec, gateway.tls_port)
+    assert (skipped, failed) == (0, 0), said[-3000:]
+    assert passed == count >= 146
+
+
+class Careless(threading.Thread):
+    """Speaks so much of HTTP/2 that h2spec begins, and minds nothing that it is sent."""
+
+    def __init__(self, certificate):
+        super().__init__(daemon=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate)
+        self.context.set_alpn_protocols(["h2"])
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        try:
+            with self.context.wrap_socket(connection, server_side=True) as secure:
+                secure.sendall(SettingsFrame(0).serialize() + SettingsFrame(0, flags=["ACK"]).serialize())
+                while secure.recv(65536):
+                    pass
+        except OSError:
+            pass
+
+
+def test_h2spec_notices_a_careless_server(h2spec, certificates):
+    careless = Careless(certificates / "1.pem")
+    (count, _, _, failed), said = conformance(h2spec, careless.port, "--timeout", "1", "http2/6.7")
+    careless.listener.close()
+    assert failed == count > 0, said
+
+
+# ---- The corpus
+
+class Case:
+    def __init__(self, section, given):
+        assert set(given) <= {"name", "fields", "data", "trailers", "ends", "expect"}, given
+        self.name, self.outcome = f"{section}: {given['name']}", Outcome(given["expect"], None)
+        fields = given["fields"]
+        if isinstance(fields, dict):
+            fields = fields["after"] + [fields["of"]] * fields["times"]
+        self.fields = self.pairs(fields)
+        self.data = bytes_of(given["data"]) if "data" in given else None
+        self.trailers = self.pairs(given["trailers"]) if "trailers" in given else None
+        self.ends = given.get("ends", True)
+
+    @staticmethod
+    def pairs(fields):
+        return [(bytes_of(name), bytes_of(value)) for name, value in fields]
+
+
+SECTIONS = yaml.safe_load((CORPUS / "http2.yaml").read_text(encoding="ascii"))
+CASES = [Case(section, given) for section, cases in SECTIONS.items() if section != "beginnings" for given in cases]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_case(gateway, upstream, case):
+    with Http2(gateway.tls_port) as http2:
+        stream = http2.ask(case.fields, case.data, end=case.trailers is None)
+        if case.trailers is not None:
+            http2.send(*http2.head(stream, case.trailers, case.ends))
+        exchange = http2.answer(stream)
+        if case.outcome.kind == "refused":
+            if case.outcome.status or exchange.status:
+                assert exchange.status == (case.outcome.status or 400) and b'"/problems/' in exchange.body
+            else:
+                assert PROTOCOL_ERROR in (exchange.reset, http2.goaway)
+        else:
+            assert exchange.status == case.outcome.status, (exchange.status, exchange.body, exchange.reset, http2.goaway)
+        assert http2.goaway is not None or http2.answer(http2.ask(GET)).status == 200
+    seen = upstream.seen[:-1] if http2.goaway is None else upstream.seen
+    forwarded = [case.outcome] if case.outcome.kind == "forwarded" else []
+    assert [(request["method"], request["path"], request["body"]) for request in seen] == [
+        (outcome.method, outcome.target, outcome.body) for outcome in forwarded]
+    for outcome, request in zip(forwarded, seen):
+        check_fields(outcome, request["headers"])
+
+
+# ---- Bodies and windows
+
+def test_large_bodies_both_ways(gateway, upstream):
+    body = os.urandom(SIZE)
+    upstream.script = lambda connection, request: connection.send(200, request["body"][::-1])
+    fields = [(":method", "PUT"), *GET[1:3], (":path", "/m/v1/files/large"), ("content-type", "application/octet-stream")]
+    with Http2(gateway.tls_port) as http2:
+        stream = http2.ask(fields, end=False)
+        http2.upload(stream, body[:90000])      # as much as the operation takes
+        exchange = http2.answer(stream)
+        assert (exchange.status, exchange.body) == (200, body[:90000][::-1])
+        upstream.script = lambda connection, request: connection.send(200, body)
+        exchange = http2.answer(http2.ask(GET))
+        assert hashlib.sha256(exchange.body).digest() == hashlib.sha256(body).digest()
+        assert exchange["content-length"] == str(SIZE)
+
+
+def test_a_body_that_grows_too_large_is_refused(gateway, upstream):
+    with Http2(gateway.tls_port) as http2:
+        exchange = http2.answer(http2.ask(POST, b" " * 1001))
+        assert exchange.status == 413
+        assert http2.answer(http2.ask(GET)).status == 200
+    assert [request["method"] for request in upstream.seen] == ["GET"]
+
+
+def test_clients_that_never_read_cost_little(gateway, upstream):
+    """Windows of zero, on a hundred streams with large answers: what waits is bounded, for the other side, too."""
+    upstream.script = lambda connection, request: connection.send(200, bytes(SIZE))
+    before = gateway.resident_kb()
+    with Http2(gateway.tls_port, {SettingsFrame.INITIAL_WINDOW_SIZE: 0}) as stalled, Http2(gateway.tls_port) as other:
+        stalled.reading = False
+        streams = [stalled.ask(GET) for _ in range(50)]
+        assert stalled.until(lambda: all(stalled.exchanges[stream].status for stream in streams))
+        assert stalled.in_step()
+        assert gateway.resident_kb() - before < 50 * 64 + 4000
+        upstream.script = None
+        assert other.answer(other.ask(GET)).status == 200       # nobody waits for them
+        assert not any(stalled.exchanges[stream].body for stream in streams)
+    assert eventually(lambda: gateway.metric("portico_gateway_clients") <= 3)
+
+
+def test_one_stream_that_is_not_read_holds_up_no_other(gateway, upstream):
+    upstream.script = lambda connection, request: connection.send(200, bytes(200_000 if "large" in request["path"] else 10))
+    with Http2(gateway.tls_port) as http2:
+        http2.reading = False
+        large = http2.ask([*GET[:3], (":path", "/m/v1/files/large")])
+        assert http2.until(lambda: len(http2.exchanges[large].body) == 65535)
+        http2.send(WindowUpdateFrame(0, 1_000_000))        # the connection's window, not the stream's
+        small = http2.ask(GET)
+        assert http2.answer(small).body == bytes(10)
+        http2.send(WindowUpdateFrame(large, 1_000_000))
+        assert len(http2.answer(large).body) == 200_000
+
+
+def test_a_client_that_takes_nothing_is_let_go(bench, settings):
+    port = free_port()
+    with bench.gateway(PORTICO_TLS_LISTEN=f"127.0.0.1:{port}", PORTICO_WRITE_TIMEOUT="1", **settings) as gateway:
+        bench.upstream.script = lambda connection, request: connection.send(200, bytes(SIZE))
+        with Http2(port) as http2:
+            http2.reading = False
+            stream = http2.ask(GET)
+            assert http2.until(lambda: len(http2.exchanges[stream].body) == 65535)
+            http2.answer(stream)
+            assert http2.exchanges[stream].reset is not None or http2.closed
+        bench.upstream.script = None
+        with Http2(port) as http2:
+            assert http2.answer(http2.ask(GET)).status == 200
+
+
+@pytest.fixture
+def crowd(bench, settings):
+    """A hundred streams that wait for their answers, on a gateway of their own; .go() lets the answers come."""
+    go, port, before = threading.Event(), free_port(), len(bench.upstream.seen)
+
+    def wait(connection, request):
+        go.wait(20)
+        connection.send(200, request["path"].encode())
+    with bench.gateway(PORTICO_TLS_LISTEN=f"127.0.0.1:{port}", PORTICO_UPSTREAM_CONNECTIONS="200", **settings), Http2(port) as http2:
+        assert http2.in_step()
+        assert http2.settings[SettingsFrame.MAX_CONCURRENT_STREAMS] == 100
+        bench.upstream.script, http2.go = wait, go.set
+        http2.crowd = [http2.ask([*GET[:3], (":path", f"/m/v1/files/{n}")]) for n in range(100)]
+        assert eventually(lambda: len(bench.upstream.seen) == before + 100)
+        yield http2
+        bench.upstream.script = None
+        go.set()
+
+
+def test_many_streams(crowd, upstream):
+    crowd.go()
+    assert [crowd.answer(stream).body for stream in crowd.crowd] == [f"/m/v1/files/{n}".encode() for n in range(100)]
+    assert crowd.answer(crowd.ask(GET)).status == 200
+
+
+def test_a_stream_too_many(crowd, upstream):
+    """Who has been told how many, and opens one more, is sent away."""
+    asked = len(upstream.seen)
+    crowd.ask(GET)
+    crowd.wait_for_end()
+    assert crowd.goaway == PROTOCOL_ERROR
+    assert len(upstream.seen) == asked
+
+
+def test_the_end_of_the_gateway_is_told(bench, settings):
+    """SIGTERM: what is under way is answered, GOAWAY says what was taken, and the connection ends."""
+    port = free_port()
+    with bench.gateway(PORTICO_TLS_LISTEN=f"127.0.0.1:{port}", **settings) as gateway:
+        def slowly(connection, request):
+            time.sleep(1)
+            connection.send(200, b"{}")
+        bench.upstream.script, before = slowly, len(bench.upstream.seen)
+        with Http2(port) as http2:
+            stream = http2.ask(GET)
+            assert eventually(lambda: len(bench.upstream.seen) > before)
+            gateway.terminate()
+            assert http2.answer(stream).status == 200
+            http2.wait_for_end()
+            assert (http2.goaway, http2.last_stream) == (0, stream)
+        bench.upstream.script = None
+        assert gateway.process.wait(10) == 0
+
+
+# ---- Floods: each ends the connection before it has cost much, and nobody else is the worse for it
+
+def headers_of(http2, stream):
+    return http2.head(stream, GET)
+
+
+def rapid_reset(http2, n):
+    return [*headers_of(http2, 2 * n + 1), RstStreamFrame(2 * n + 1, 8)]
+
+
+def reset_at_once_by_the_server(http2, n):
+    """Each stream is one that the server itself has to reset ("made you reset")."""
+    return [*headers_of(http2, 2 * n + 1), WindowUpdateFrame(2 * n + 1, 2**31 - 1), WindowUpdateFrame(2 * n + 1, 2**31 - 1)]
+
+
+def depends_on_itself(http2, n):
+    return [*http2.head(2 * n + 1, POST, end=False), PriorityFrame(2 * n + 1, depends_on=2 * n + 1)]
+
+
+def pings(http2, n):
+    return [PingFrame(0, b"12345678")]
+
+
+def empty_settings(http2, n):
+    return [SettingsFrame(0)]
+
+
+def settings_of_all_sizes(http2, n):
+    return [SettingsFrame(0, {SettingsFrame.INITIAL_WINDOW_SIZE: n % 60000, SettingsFrame.HEADER_TABLE_SIZE: n % 4096})]
+
+
+def priorities(http2, n):
+    return [PriorityFrame(2 * n + 1, stream_weight=n % 256)]
+
+
+def tiny_windows(http2, n):
+    return [WindowUpdateFrame(0, 1)]
+
+
+def empty_data(http2, n):
+    return [*(http2.head(1, POST, end=False) if n == 0 else []), DataFrame(1, b"")]
+
+
+def resets_of_nothing(http2, n):
+    return [*(headers_of(http2, 1) if n == 0 else []), RstStreamFrame(1, 8)]
+
+
+FLOODS = [rapid_reset, reset_at_once_by_the_server, depends_on_itself, pings, empty_settings, settings_of_all_sizes, priorities,
+          tiny_windows, empty_data, resets_of_nothing]
+
+
+def take_what_is_there(http2):
+    while http2.goaway is None and not http2.closed and (
+            http2.socket.pending() or select.select([http2.socket], [], [], 0)[0]):
+        http2.take_frame()
+
+
+@pytest.mark.parametrize("flood", FLOODS, ids=lambda flood: flood.__name__)
+@pytest.mark.parametrize("reads", [True, False], ids=["reading", "not reading"])
+def test_flood(gateway, upstream, flood, reads):
+    before, frames = gateway.resident_kb(), 0
+    with Http2(gateway.tls_port) as http2, Http2(gateway.tls_port) as other:
+        while frames < 20_000 and http2.goaway is None and not http2.closed:
+            http2.send(*[frame for n in range(frames, frames + 50) for frame in flood(http2, n)])
+            frames += 50
+            if reads:
+                take_what_is_there(http2)
+        http2.wait_for_end()
+        assert http2.goaway in (ENHANCE_YOUR_CALM, PROTOCOL_ERROR) if reads else http2.closed
+        assert other.answer(other.ask(GET)).status == 200
+    assert gateway.resident_kb() - before < 10_000
+    assert len(upstream.seen) < 2500
+
+
+@pytest.mark.parametrize("piece", [b"", b"\0\x01a\x01b", b"\0\x01a\x7f\x81\x7f" + b"b" * 16384], ids=["empty", "small", "large"])
+def test_continuations_without_end(gateway, upstream, piece):
+    before = gateway.resident_kb()
+    with Http2(gateway.tls_port) as http2, Http2(gateway.tls_port) as other:
+        http2.send(HeadersFrame(1, http2.encoded(GET)))
+        for _ in range(200):
+            http2.send(*[ContinuationFrame(1, piece[:16384]) for _ in range(10)])
+        http2.wait_for_end()
+        assert other.answer(other.ask(GET)).status == 200
+    assert gateway.resident_kb() - before < 4000
+    assert [request["path"] for request in upstream.seen] == ["/m/v1/open"]
+
+
+def test_a_small_block_that_means_a_large_head(gateway, upstream):
+    """One value of 4000 bytes that later ones refer to with one byte each."""
+    before = gateway.resident_kb()
+    with Http2(gateway.tls_port) as http2:
+        for _ in range(20):
+            block = http2.encoded(GET) + http2.encoder.encode([("a", "b" * 4000)], huffman=False) + b"\xbe" * 12000
+            stream = http2.new_stream()
+            http2.send(HeadersFrame(stream, block, flags=["END_HEADERS", "END_STREAM"]))
+            exchange = http2.answer(stream)
+            assert exchange.status == 431 or exchange.reset is not None or http2.goaway is not None
+            if http2.goaway is not None:
+                break
+    assert gateway.resident_kb() - before < 4000
+    assert upstream.seen == []
