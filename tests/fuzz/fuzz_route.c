@@ -2,6 +2,7 @@
  * decoded as the simplest decoder would; the tree finds the operation that a walk through all templates finds; the
  * values put back into the template are the path; the quick look at the parameters never lets pass what the whole
  * check refuses; the tenant in the path or the query is the caller's or it is not. */
+#include <glob.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,16 +31,17 @@ static void must(bool holds)
 /* The contracts of the services and the maze as if they lay in one folder. */
 static void gather(char folder[static 32], bool gone)
 {
-	static const char *const files[] = { "openapi/common", "openapi/identity", "openapi/dossier",
-		"openapi/payments", "openapi/notifications", "openapi/booking", "openapi/protocol", "tests/fuzz/maze" };
-	char from[512], to[512];
+	glob_t files;
+	char link[512];
 
 	must(gone || mkdtemp(folder));
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(from, sizeof(from), PORTICO_SOURCE_DIR "/%s.yaml", files[i]);
-		snprintf(to, sizeof(to), "%s%s", folder, strrchr(from, '/'));
-		must((gone ? unlink(to) : symlink(from, to)) == 0);
+	must(glob(PORTICO_SOURCE_DIR "/openapi/*.yaml", 0, NULL, &files) == 0);
+	must(glob(PORTICO_SOURCE_DIR "/tests/fuzz/*.yaml", GLOB_APPEND, NULL, &files) == 0);
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		snprintf(link, sizeof(link), "%s%s", folder, strrchr(files.gl_pathv[i], '/'));
+		must((gone ? unlink(link) : symlink(files.gl_pathv[i], link)) == 0);
 	}
+	globfree(&files);
 	must(!gone || rmdir(folder) == 0);
 }
 
