@@ -50,9 +50,8 @@ static const struct setting own_settings[] = {
 	{ "PORTICO_REDIS", "",
 		"Redis (host:port) over which the replicas share these limits. Empty: each has its own." },
 	{ "PORTICO_LIMITS", "",
-		"File of other limits for named clients and tenants, read anew on SIGHUP (gateway/quota_plan.c). "
-		"Empty: "
-		"none." },
+		"YAML file of other limits for those it names, like clients: {acquedotto: 600} and tenants: "
+		"{c_a944: 0}, in requests a minute; 0: no limit. Read anew on SIGHUP." },
 	{ "PORTICO_MAX_CONNECTIONS", "20000", "Connections of clients in all.", .number = true },
 	{ "PORTICO_ADDRESS_CONNECTIONS", "1000",
 		"Connections from one address (IPv6: one /64); 0: no limit. Shared out among the workers like the "

@@ -194,6 +194,16 @@ def test_something_else_under_the_key(pair, redis, caller):
     eventually(lambda: is_shared(pair[0]))
 
 
+def test_a_clock_that_was_set_back_locks_nobody_out(pair, redis, caller):
+    """What is left of a bucket may come from the time before: no more than four windows of it count."""
+    flow = Flow(pair, caller())
+    flow.ask(0, 3)
+    [key] = eventually(lambda: redis.do("KEYS", "*").split())
+    redis.do("SET", key, str((int(time.time()) + 10 * 86400) * 1000000))
+    reset = lambda: int(flow.ask(0)[0]["X-RateLimit-Reset"])
+    assert 200 < eventually(lambda: reset() > 60 and reset()) <= 241
+
+
 def test_the_last_takings_are_told_at_the_end(bench, redis, caller):
     """A replica that is replaced does not take its callers' debts with it."""
     settings, token = {"PORTICO_REDIS": f"127.0.0.1:{redis.port}", "PORTICO_LIMIT_CALLER": "60"}, caller()

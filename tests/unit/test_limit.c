@@ -133,6 +133,9 @@ static void what_others_took_counts(void **state)
 	limits_merge(limits, change, 90 * SECOND, now); /* both let a burst through: it is paid back */
 	assert_false(take(limits, 5, sixty_a_minute, now + 30 * SECOND).allowed);
 	assert_true(take(limits, 5, sixty_a_minute, now + 33 * SECOND).allowed);
+	limits_merge(limits, change, 3 * 86400 * (int64_t)SECOND, now + 33 * SECOND);
+	assert_int_equal(take(limits, 5, sixty_a_minute, now + 33 * SECOND).reset, 86400); /* as the contracts say */
+	assert_int_equal(take(limits, 5, sixty_a_minute, now + 33 * SECOND).retry_after, 86400);
 	limits_free(limits);
 }
 
