@@ -25,6 +25,9 @@ static const struct setting settings[] = {
 	{ "PORTICO_FEDERATION_CERTIFICATE", NULL, "Its certificate, PEM.", .secret = true },
 	{ "PORTICO_PROVIDERS_TRUSTED", NULL,
 		"What entityIDs of service providers begin with; each is the address of its metadata." },
+	{ "PORTICO_PROVIDERS_AT", "",
+		"Where that is found from here, when browsers have another address: "
+		"http://gateway:8100/identity/v1/." },
 	{ 0 },
 };
 

@@ -151,7 +151,8 @@ static json_t *sets_of(struct request *rq, const xmlNode *descriptor)
 /* In this emulator an entityID is the address of its metadata, and only those of one installation are fetched. */
 json_t *registry_service(struct request *rq, const char *entity)
 {
-	const char *trusted = config("PORTICO_PROVIDERS_TRUSTED"), *certificate, *consumer;
+	const char *trusted = config("PORTICO_PROVIDERS_TRUSTED"), *at = config("PORTICO_PROVIDERS_AT"), *url = entity,
+		   *certificate, *consumer;
 	struct client_answer answer;
 	const xmlNode *descriptor, *key;
 	xmlDoc *doc;
@@ -159,7 +160,9 @@ json_t *registry_service(struct request *rq, const char *entity)
 
 	if (!entity || strncmp(entity, trusted, strlen(trusted)) != 0)
 		return NULL;
-	answer = client_send(rq, &(struct client_call){ .url = entity, .timeout_ms = 5000 });
+	if (*at)
+		url = arena_printf(rq->arena, "%s%s", at, entity + strlen(trusted));
+	answer = client_send(rq, &(struct client_call){ .url = url, .timeout_ms = 5000 });
 	doc = answer.status == 200 ? saml_parse(rq, answer.body, answer.body_length) : NULL;
 	descriptor = doc ? saml_only(xmlDocGetRootElement(doc), SAML_METADATA, "SPSSODescriptor") : NULL;
 	key = saml_only(saml_only(descriptor, SAML_METADATA, "KeyDescriptor"), SAML_DSIG, "KeyInfo");
