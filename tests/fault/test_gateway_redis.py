@@ -114,11 +114,12 @@ def test_a_burst_on_both_at_once_is_let_through_once(pair, caller):
     passed = sum(answer.status == 200 for answer in answers)
     flow.passed += passed
     assert 60 <= passed <= flow.most(60, 60)
-    time.sleep(4 * INTERVAL)
-    debt = [int(flow.ask(which)[0]["X-RateLimit-Reset"]) for which in (0, 1)]
-    print(f"passed {passed} at once, then paid back in {debt} s")
+    # a gateway learns of what the other took when it has taken something itself: at the latest with the next that it lets through
+    debt = lambda: [int(flow.ask(which)[0]["X-RateLimit-Reset"]) for which in (0, 1)]
     if passed > 70:             # both let a good part through: it is not forgotten
-        assert min(debt) > 60 and flow.ask(0)[0].status == flow.ask(1)[0].status == 429
+        eventually(lambda: min(debt()) > 60)
+        assert flow.ask(0)[0].status == flow.ask(1)[0].status == 429
+    print(f"passed {passed} at once, then paid back in {debt()} s")
 
 
 def test_others_are_not_touched(pair, caller):
