@@ -496,7 +496,7 @@ def test_issue_token_of_its_tenant_to_a_partner(acquedotto):
                   {"data": {"grant_type": "client_credentials", "client_id": name, "client_secret": secret}}):
         access = seen_from_inside(client.post("/identity/v1/token", expect=200, **proof).json()["access_token"])
         assert (access["kind"], access["tenant"], access["client_id"]) == ("partner", "c_a662", "acquedotto")
-        assert access["scope"] == "partner:positions partner:registrations partner:practices" and "sid" not in access
+        assert access["scope"] == "partner:positions partner:registrations partner:practices partner:events" and "sid" not in access
 
 
 def test_partner_asks_for_less_or_for_nothing_else(acquedotto):
