@@ -230,6 +230,24 @@ def test_retries_have_a_budget(bench, replicas):
         assert breakers(gateway) == 0
 
 
+def test_kept_connections_that_end_are_not_held_against_the_replica(bench, replicas):
+    """All at once, as when the service has had enough of idle ones: more in a row than open a breaker."""
+    served, together = set(), threading.Barrier(4)
+
+    def once(connection, request):
+        first = connection not in served
+        served.add(connection)
+        together.wait(10)
+        connection.send(200, b"{}") if first else connection.hang_up()
+    replicas[0].script = once
+    with town(bench, replicas[:1]) as gateway:
+        wires = [gateway.wire() for _ in range(4)]
+        for _ in range(2):
+            assert [wire.answer().status for wire in [wire.send(GET) for wire in wires]] == [200] * 4
+        assert gateway.metric("portico_upstream_failures_total", kind="broken") == 4
+        assert breakers(gateway) == 0
+
+
 # ---- One deadline for all of it
 
 def test_the_service_is_told_what_is_left_of_the_time(bench, replicas):
