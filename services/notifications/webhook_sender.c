@@ -15,7 +15,15 @@
 #include "tasks.h"
 #include "webhook.h"
 
-enum { AT_ONCE = 512, CONNECT_MS = 5000, WHOLE_MS = 10000, ANSWER_MAX = 65536, RUN_MS = 1000, IDLE_HANDLES = 64 };
+enum {
+	AT_ONCE = 512,
+	CONNECT_MS = 5000,
+	WHOLE_MS = 10000,
+	ANSWER_MAX = 65536,
+	RUN_MS = 1000,
+	IDLE_HANDLES = 64,
+	DNS_SECONDS = 10
+};
 
 static CURLM *multi;
 static CURL *idle[IDLE_HANDLES];
@@ -92,6 +100,7 @@ static void prepare(struct call *call)
 	curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, call);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, pass_by);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, call);
+	curl_easy_setopt(curl, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_SECONDS);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)WHOLE_MS);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "Portico-Webhooks/" PORTICO_VERSION);

@@ -18,7 +18,7 @@ class Received:
 class Receiver:
     """answer may be a status, or a function of what was received that gives one; it may also sleep."""
 
-    def __init__(self, answer=204, host="127.0.0.1"):
+    def __init__(self, answer=204, host="127.0.0.1", port=0):
         self.answer, self.got, self.lock, self.answer_headers = answer, [], threading.Lock(), {}
         receiver = self
 
@@ -49,7 +49,7 @@ class Receiver:
             def handle_error(self, *_):     # a caller that hangs up is no concern of a test's
                 pass
 
-        self.server = Server((host, 0), Handler)
+        self.server = Server((host, port), Handler)
         self.port = self.server.server_address[1]
         self.url = f"http://{host}:{self.port}/hook"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
