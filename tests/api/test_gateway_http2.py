@@ -1,7 +1,9 @@
 """HTTP/2 at the gateway: conformance by h2spec, which nobody here wrote; what must not become another request behind it
 (tests/corpus/http2.yaml); floods, and clients that never read."""
 import hashlib
+import json
 import os
+import random
 import re
 import select
 import shutil
@@ -21,6 +23,7 @@ from support.contracts import ROOT
 from support.corpus import CORPUS, Outcome, bytes_of, check_fields
 from support.edge import free_port
 from support.http2 import ENHANCE_YOUR_CALM, GET, POST, PROTOCOL_ERROR, Http2
+from support.mirror import Made, Mirror, check_understood
 from support.waiting import eventually
 
 SIZE = 3_000_000
@@ -172,6 +175,76 @@ def test_case(gateway, upstream, case):
         (outcome.method, outcome.target, outcome.body) for outcome in forwarded]
     for outcome, request in zip(forwarded, seen):
         check_fields(outcome, request["headers"])
+
+
+# ---- In pairs with libmicrohttpd
+
+@pytest.fixture(scope="module")
+def mirror(bench, certificates):
+    port = free_port()
+    mirror = Mirror(bench, PORTICO_TLS_LISTEN=f"127.0.0.1:{port}", PORTICO_TLS_CERTIFICATES=str(certificates))
+    mirror.gateway.tls_port = port
+    yield mirror
+    mirror.close()
+
+
+def test_pairs(mirror):
+    """All of the corpus on one connection after the other, over the same few connections to libmicrohttpd."""
+    for case in CASES:
+        complete = mirror.understood()[1]
+        with Http2(mirror.gateway.tls_port) as http2:
+            stream = http2.ask(case.fields, case.data, end=case.trailers is None)
+            if case.trailers is not None:
+                http2.send(*http2.head(stream, case.trailers, case.ends))
+            exchange = http2.answer(stream)
+        expected = case.outcome.kind == "forwarded"
+        assert (case.name, mirror.understood()[1] - complete) == (case.name, expected)
+        if expected and not case.outcome.head:
+            check_understood(json.loads(exchange.body), case.outcome.method, case.outcome.target, case.outcome.body)
+
+
+def send_mixed(http2, bodies, chance):
+    """The bodies of several streams, in frames of any size, in any order."""
+    left = {stream: body for stream, body in bodies.items() if body}
+    for stream in left:
+        http2.windows.setdefault(stream, http2.settings.get(SettingsFrame.INITIAL_WINDOW_SIZE, 65535))
+    while left:
+        stream = chance.choice(list(left))
+        room = min(http2.windows[0], http2.windows[stream], len(left[stream]), chance.choice([1, 100, 16384]))
+        if room <= 0:
+            assert http2.take_frame()
+            continue
+        piece, left[stream] = left[stream][:room], left[stream][room:]
+        http2.windows[0] -= room
+        http2.windows[stream] -= room
+        http2.send(DataFrame(stream, piece, flags=[] if left[stream] else ["END_STREAM"]))
+        if not left[stream]:
+            del left[stream]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pair_at_random(mirror, seed):
+    """Requests side by side on one connection: libmicrohttpd is told each of them as itself."""
+    chance = random.Random(seed)
+    requests = [Made(chance) for _ in range(chance.randrange(1, 20))]
+    begun, complete = mirror.understood()
+    with Http2(mirror.gateway.tls_port) as http2:
+        assert http2.in_step()
+        streams, bodies = {}, {}
+        for request in requests:
+            fields = [(name.lower(), value) for name, value in request.fields if name.lower() != "host"]
+            if request.body and chance.random() < 0.5:
+                fields.append(("content-length", str(len(request.body))))
+            stream = http2.ask([(":method", request.method), *GET[1:3], (":path", request.target)] +
+                               [(name.encode(), value.encode("latin-1")) for name, value in fields], end=not request.body)
+            streams[stream], bodies[stream] = request, request.body
+        send_mixed(http2, bodies, chance)
+        for stream, request in streams.items():
+            exchange = http2.answer(stream)
+            assert exchange.status == 200, exchange.body
+            request.check(json.loads(exchange.body), [("Host", "x")] + [
+                (name.lower(), value) for name, value in request.fields if name.lower() != "host"])
+    assert mirror.understood() == (begun + len(requests), complete + len(requests))
 
 
 # ---- Bodies and windows

@@ -157,7 +157,7 @@ class Http2:
     def answer(self, stream):
         """When it is whole, was cut off, or will not come any more."""
         exchange = self.exchanges[stream]
-        self.until(lambda: exchange.ended or exchange.reset is not None)
+        self.until(lambda: exchange.ended or exchange.reset is not None or self.goaway)     # 0: it may still come
         return exchange
 
     def in_step(self):
