@@ -32,6 +32,16 @@ class Replica:
     def start(self):
         self.process = subprocess.Popen([self.binary], env=self.environment, stdout=self.log.open("ab"), stderr=subprocess.STDOUT)
 
+    def says_ready(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
     def restart(self):
         """As an operator or an orchestrator does it: it is told to end, and waited for."""
         self.process.terminate()
@@ -60,7 +70,7 @@ class Town(Gateway):
 
     def await_ready(self, *replicas):
         for replica in replicas:
-            eventually(lambda: self.ready(replica), within=30)
+            eventually(lambda: replica.says_ready() and self.ready(replica), within=30)
 
 
 class Load:
