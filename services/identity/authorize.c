@@ -66,6 +66,11 @@ static const char *forgotten(const json_t *asked)
 	return NULL;
 }
 
+static bool is_of_operators(const json_t *client)
+{
+	return is(json_text(client, "kind"), "operators");
+}
+
 /* NULL when the request may go on; else the error code, and *ret_why. */
 static const char *fault_of(struct request *rq, const json_t *asked, const json_t *client, const char **ret_why)
 {
@@ -95,7 +100,8 @@ static const char *fault_of(struct request *rq, const json_t *asked, const json_
 	if (prompt && strstr(prompt, "none"))
 		return "login_required";
 	*ret_why = "no identity provider serves this client: the demo login is for tenants marked demo";
-	if (!json_is_true(json_at(client, "demo")) && !saml_serves("spid") && !saml_serves("cie"))
+	if (!json_is_true(json_at(client, "demo")) && !is_of_operators(client) && !saml_serves("spid") &&
+		!saml_serves("cie"))
 		return "access_denied";
 	return NULL;
 }
@@ -118,6 +124,9 @@ static int begin(struct request *rq, const json_t *asked, const json_t *client)
 	if (!saml_ask_level(rq, id, json_text(asked, "acr_values")))
 		return rq->status;
 	bind_browser(rq, id, browser);
+	if (is_of_operators(client) && (is(json_text(asked, "idp"), "local") || !json_is_true(json_at(client, "demo"))))
+		return reply_redirect(rq, 302,
+			url_with(rq, arena_printf(rq->arena, "%s/operator-login", issuer()), "request", id, NULL));
 	if (json_text(asked, "idp") || !json_is_true(json_at(client, "demo")))
 		return saml_continue(rq, id, json_text(asked, "idp"), json_text(asked, "idp_binding"));
 	return reply_redirect(

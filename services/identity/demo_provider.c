@@ -6,19 +6,6 @@
 #include "text.h"
 #include "identity.sql.h"
 
-/* Only who holds the browser's cookie can know it, and it is good for one login. */
-static const char *csrf_token(struct request *rq, const char *request, const char *browser)
-{
-	return sha256_base64url(rq, arena_printf(rq->arena, "csrf %s %s", request, browser));
-}
-
-static int no_such_login(struct request *rq)
-{
-	return reply_error_page(rq, 400,
-		"Questa richiesta di accesso è scaduta, è già stata usata o è di un altro browser: "
-		"torna al servizio e ricomincia.");
-}
-
 /* For citizens; operators have no other login here. */
 static const char *real_login(struct request *rq, const char *request, const char *browser)
 {
@@ -64,7 +51,7 @@ int show_demo_provider(struct request *rq)
 	if (!login)
 		return rq->status;
 	if (json_is_null(login))
-		return no_such_login(rq);
+		return reply_no_such_login(rq);
 	forget_old_logins(rq, request);
 	return reply_page(rq, 200, "Accesso dimostrativo",
 		arena_printf(rq->arena,
@@ -80,17 +67,6 @@ int show_demo_provider(struct request *rq)
 		url_origin(rq, json_text(login, "redirectUri")));
 }
 
-static int return_to_client(struct request *rq, const json_t *ended, const char *code)
-{
-	bool given_up = strcmp(json_text(ended, "outcome"), "given-up") == 0;
-
-	reply_header(rq, "Cache-Control", "no-store");
-	return reply_redirect(rq, 302,
-		url_with(rq, json_text(ended, "redirectUri"), "code", given_up ? NULL : code, "error",
-			given_up ? "access_denied" : NULL, "error_description", given_up ? "the person gave up" : NULL,
-			"state", json_text(ended, "state"), "iss", issuer(), NULL));
-}
-
 int choose_demo_person(struct request *rq)
 {
 	const char *request = json_text(rq->json, "request"), *browser = bound_browser(rq, request),
@@ -98,20 +74,18 @@ int choose_demo_person(struct request *rq)
 	json_t *ended;
 
 	if (!browser)
-		return no_such_login(rq);
+		return reply_no_such_login(rq);
 	if (!text_same_secret(json_text(rq->json, "csrf"), csrf_token(rq, request, browser)))
-		return reply_error_page(rq, 403,
-			"Il modulo non viene dalla pagina di accesso di questo browser: torna al servizio e "
-			"ricomincia.");
+		return reply_foreign_form(rq);
 	ended = sql_maybe(rq, SQL_END_DEMO_LOGIN, request, browser, json_text(rq->json, "person"), code);
 	if (!ended && rq->problem_slug && strcmp(rq->problem_slug, "person-blocked") == 0)
 		return reply_error_page(rq, 403, "L'accesso di questa persona è stato bloccato: rivolgiti al Comune.");
 	if (!ended)
 		return rq->status;
 	if (json_is_null(ended))
-		return no_such_login(rq);
+		return reply_no_such_login(rq);
 	if (strcmp(json_text(ended, "outcome"), "refused") == 0)
 		return reply_error_page(rq, 403, "L'accesso dimostrativo non garantisce per questa persona.");
 	release_browser(rq, request);
-	return return_to_client(rq, ended, code);
+	return reply_to_client(rq, ended, code);
 }

@@ -100,6 +100,23 @@ int show_mandate_paper(struct request *rq);
 int grant_exchange(struct request *rq, const json_t *client);
 int sweep_mandates(struct request *rq);
 
+/* login_form.c */
+const char *csrf_token(struct request *rq, const char *request, const char *browser);
+int reply_no_such_login(struct request *rq);
+int reply_foreign_form(struct request *rq);
+int reply_to_client(struct request *rq, const json_t *ended, const char *code);
+
+/* operator_login.c, operator_accounts.c */
+int show_operator_login(struct request *rq);
+int log_operator_in(struct request *rq);
+int sweep_operator_logins(struct request *rq);
+int invite_operator(struct request *rq);
+int send_invitation(struct request *rq);
+int show_operator_activation(struct request *rq);
+int activate_operator(struct request *rq);
+/* The secret of an authenticator (TOTP_SECRET bytes), or NULL when it cannot be opened. */
+const unsigned char *unseal_totp(struct request *rq, const char *operator, const char * sealed);
+
 /* contacts.c */
 int begin_contact_verification(struct request *rq);
 int confirm_contact(struct request *rq);

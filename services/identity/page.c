@@ -15,6 +15,10 @@ static const char style[] =
 	"button:hover,.button:hover{background:#e6f0fa}"
 	"a:focus-visible,button:focus-visible{outline:3px solid #ff9900;outline-offset:2px}"
 	"button span,.button span{display:block;color:#455a70;font-size:1rem}"
+	"label{display:block;margin:1rem 0 .25rem}"
+	"input{font:inherit;box-sizing:border-box;width:100%;padding:.5rem;border:2px solid #5c6f82;border-radius:4px}"
+	"input:focus-visible{outline:3px solid "
+	"#ff9900;outline-offset:2px}code{font-size:1.125rem;overflow-wrap:anywhere}"
 	".note{border-left:4px solid #a66300;padding:.5rem 1rem;background:#fff6e5}";
 
 const char *html(struct request *rq, const char *text)

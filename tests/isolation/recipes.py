@@ -71,6 +71,13 @@ def identity_createOperator(w):
 
 
 @recipe
+def identity_inviteOperator(w):
+    made = w.elena.post("/identity/v1/operators", portico.new_operator() | {"email": f"sara.{portico.unique()}@comune.bologna.example"},
+                        expect=201).json()
+    return Right(w.elena, "POST", f"/identity/v1/operators/{made['id']}/invitations", {}, names=made["id"])
+
+
+@recipe
 def identity_removeOperatorRole(w):
     made = w.elena.post("/identity/v1/operators", portico.new_operator(), expect=201).json()
     return Right(w.elena, "DELETE", f"/identity/v1/operators/{made['id']}/roles/operator", {}, names=made["id"])

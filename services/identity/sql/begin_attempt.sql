@@ -1,0 +1,1 @@
+SELECT begin_attempt($1, $2, $3, $4)

@@ -1,0 +1,1 @@
+SELECT settle_invitation($1, $2::boolean)

@@ -1,0 +1,1 @@
+SELECT show_operator_login($1, $2)
