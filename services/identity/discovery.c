@@ -20,10 +20,11 @@ static const struct list {
 	const char *name;
 	const char *const *values;
 } lists[] = {
-	{ "scopes_supported", (const char *const[]){ "openid", "offline_access", "profile", "practices", "payments",
-				      "bookings", "messages", "desk:persons", "desk:practices", "desk:payments",
-				      "desk:bookings", "desk:messages", "desk:registrations", "desk:admin",
-				      "partner:positions", "partner:registrations", "partner:practices", NULL } },
+	{ "scopes_supported",
+		(const char *const[]){ "openid", "offline_access", "profile", "practices", "payments", "bookings",
+			"messages", "desk:persons", "desk:practices", "desk:payments", "desk:bookings", "desk:messages",
+			"desk:registrations", "desk:admin", "partner:positions", "partner:registrations",
+			"partner:practices", "partner:events", NULL } },
 	{ "response_types_supported", (const char *const[]){ "code", NULL } },
 	{ "response_modes_supported", (const char *const[]){ "query", NULL } },
 	{ "grant_types_supported", (const char *const[]){ "authorization_code", "refresh_token", "client_credentials",
