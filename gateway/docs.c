@@ -18,31 +18,52 @@ struct docs {
 	const char *list;
 	size_t count;
 	struct file {
-		const char *path, *text;
+		const char *name, *text;
 	} files[MAX_FILES];
 };
 
-/* "./common.yaml#/components" → "./common.json#/components" */
-static void rename_reference(json_t *object)
+/* "partners-acqua.json" for /srv/openapi/partners/acqua.yaml; NULL for what is not in the folder. */
+static const char *name_of(const struct docs *docs, const char *real)
 {
-	json_t *reference = json_object_get(object, "$ref");
-	const char *text = json_string_value(reference), *ending = text ? strstr(text, ".yaml#") : NULL;
+	size_t folder = strlen(docs->folder), length = strlen(real);
+	char *name;
 
-	if (ending)
-		json_object_set_new(
-			object, "$ref", json_sprintf("%.*s.json%s", (int)(ending - text), text, ending + 5));
+	if (strncmp(real, docs->folder, folder) != 0 || real[folder] != '/' || length < 5 ||
+		strcmp(real + length - 5, ".yaml") != 0)
+		return NULL;
+	name = arena_printf(docs->arena, "%.*s.json", (int)(length - folder - 6), real + folder + 1);
+	for (char *slash = name; (slash = strchr(slash, '/')); slash++)
+		*slash = '-';
+	return name;
 }
 
-static void rename_references(json_t *value)
+/* "../common.yaml#/components" → "./common.json#/components": all files are side by side here. */
+static void rename_reference(const struct docs *docs, json_t *object, const char *holder)
+{
+	const char *text = json_string_value(json_object_get(object, "$ref")), *name;
+	size_t length = text ? strcspn(text, "#") : 0;
+	auto_free char *path = NULL, *real = NULL;
+
+	if (!length)
+		return;
+	if (asprintf(&path, "%.*s/%.*s", (int)(strrchr(holder, '/') - holder), holder, (int)length, text) < 0)
+		abort();
+	real = realpath(path, NULL);
+	name = real ? name_of(docs, real) : NULL;
+	if (name)
+		json_object_set_new(object, "$ref", json_sprintf("./%s%s", name, text + length));
+}
+
+static void rename_references(const struct docs *docs, json_t *value, const char *holder)
 {
 	const char *key;
 	json_t *inner;
 	size_t index;
 
 	if (json_is_object(value))
-		rename_reference(value);
-	json_object_foreach(value, key, inner) rename_references(inner);
-	json_array_foreach(value, index, inner) rename_references(inner);
+		rename_reference(docs, value, holder);
+	json_object_foreach(value, key, inner) rename_references(docs, inner, holder);
+	json_array_foreach(value, index, inner) rename_references(docs, inner, holder);
 }
 
 static bool has_operations(const json_t *item)
@@ -85,35 +106,24 @@ static void take_out_what_is_internal(json_t *document, const struct contract *c
 	json_object_del(document, "x-caller");
 }
 
-/* "dossier.json" for /srv/openapi/dossier.yaml; NULL for what is not in the folder. */
-static const char *path_in_folder(const struct docs *docs, const char *real)
-{
-	size_t folder = strlen(docs->folder), length = strlen(real);
-
-	if (strncmp(real, docs->folder, folder) != 0 || real[folder] != '/' || length < 5 ||
-		strcmp(real + length - 5, ".yaml") != 0)
-		return NULL;
-	return arena_printf(docs->arena, "%.*s.json", (int)(length - folder - 6), real + folder + 1);
-}
-
 /* Takes document over. A file that several contracts refer to is there once. */
-static void add_file(struct docs *docs, const char *path, json_t *document)
+static void add_file(struct docs *docs, const char *name, const char *real, json_t *document)
 {
-	bool wanted = path && docs->count < MAX_FILES && !docs_file(docs, path, strlen(path));
+	bool wanted = name && docs->count < MAX_FILES && !docs_file(docs, name);
 	char *text;
 
 	if (wanted) {
-		rename_references(document);
+		rename_references(docs, document, real);
 		text = json_dumps(document, JSON_COMPACT);
 		if (!text)
 			abort();
-		docs->files[docs->count++] = (struct file){ path, arena_lease(docs->arena, text, free) };
+		docs->files[docs->count++] = (struct file){ name, arena_lease(docs->arena, text, free) };
 	}
 	json_decref(document);
 }
 
 static void list_contract(
-	struct docs *docs, const struct contract *contract, const struct partner *partner, const char *path)
+	struct docs *docs, const struct contract *contract, const struct partner *partner, const char *name)
 {
 	const json_t *info = json_object_get(contract_document(contract), "info");
 
@@ -121,7 +131,7 @@ static void list_contract(
 		json_pack("{s:s s:O? s:s s:s s:s s:s*}", "name", contract_name(contract), "title",
 			json_object_get(info, "title"), "version", contract_version(contract), "basePath",
 			*contract_base_path(contract) ? contract_base_path(contract) : "/", "href",
-			arena_printf(docs->arena, "/openapi/%s", path), "tenant", partner ? partner->tenant : NULL));
+			arena_printf(docs->arena, "/openapi/%s", name), "tenant", partner ? partner->tenant : NULL));
 }
 
 static void add_contract(struct docs *docs, const struct contract *contract, const struct partner *partner)
@@ -130,14 +140,14 @@ static void add_contract(struct docs *docs, const struct contract *contract, con
 	const char *real;
 
 	for (int i = 0; (document = contract_file(contract, i, &real)); i++) {
-		const char *path = path_in_folder(docs, real);
+		const char *name = name_of(docs, real);
 		json_t *copy = json_deep_copy(document);
 
 		if (i == 0)
 			take_out_what_is_internal(copy, contract);
-		add_file(docs, path, copy);
-		if (i == 0 && path)
-			list_contract(docs, contract, partner, path);
+		add_file(docs, name, real, copy);
+		if (i == 0 && name)
+			list_contract(docs, contract, partner, name);
 	}
 }
 
@@ -176,10 +186,10 @@ const char *docs_list(const struct docs *docs)
 	return docs->list;
 }
 
-const char *docs_file(const struct docs *docs, const char *path, size_t length)
+const char *docs_file(const struct docs *docs, const char *name)
 {
 	for (size_t i = 0; i < docs->count; i++) {
-		if (strlen(docs->files[i].path) == length && memcmp(docs->files[i].path, path, length) == 0)
+		if (strcmp(docs->files[i].name, name) == 0)
 			return docs->files[i].text;
 	}
 	return NULL;

@@ -12,5 +12,5 @@ void docs_free(struct docs *docs);
 
 /* The list of them, as JSON. */
 const char *docs_list(const struct docs *docs);
-/* A file by its path in the folder ("dossier.json", "partners/acqua.json"), as JSON; NULL when there is none. */
-const char *docs_file(const struct docs *docs, const char *path, size_t length);
+/* A file as JSON, "dossier.json", "partners-acqua.json" or "common.json"; NULL when there is none. */
+const char *docs_file(const struct docs *docs, const char *name);

@@ -118,13 +118,10 @@ static void answer_contracts(struct client *client, const struct asking *asking)
 	answer_text(client, 200, "application/json", docs_list(client->exchange.view->rules->docs));
 }
 
-/* /openapi/dossier.json, /openapi/partners/acqua.json: by what stands behind /openapi/. */
+/* Its name is the last segment of the path. */
 static void answer_contract(struct client *client, const struct asking *asking)
 {
-	static const char prefix[] = "/openapi/";
-	const char *path = asking->path + strlen(prefix);
-	const char *text = docs_file(
-		client->exchange.view->rules->docs, path, asking->path_length - (size_t)(path - asking->path));
+	const char *text = docs_file(client->exchange.view->rules->docs, asking->values.values[0].value);
 
 	if (text)
 		answer_text(client, 200, "application/json", text);
@@ -138,8 +135,7 @@ void pages_operate(struct client *client, const struct asking *asking)
 		const char *operation;
 		void (*answer)(struct client *client, const struct asking *asking);
 	} operations[] = { { "showStatus", answer_status }, { "listLimits", answer_limits },
-		{ "listContracts", answer_contracts }, { "showContract", answer_contract },
-		{ "showPartnerContract", answer_contract } };
+		{ "listContracts", answer_contracts }, { "showContract", answer_contract } };
 
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
 		if (strcmp(operations[i].operation, client->exchange.route->operation->id) == 0) {

@@ -395,19 +395,19 @@ def test_contracts_are_shown(partners):
         listed = {item["name"]: item for item in gateway.ask("GET", "/openapi").json()["items"]}
         assert list(listed) == ["echo", "partners/acqua", "gateway"]
         assert listed["partners/acqua"] == {"name": "partners/acqua", "title": "Acqua", "version": "2.1.0", "basePath": "/c_a944/acqua/v1",
-                                            "href": "/openapi/partners/acqua.json", "tenant": "c_a944"}
+                                            "href": "/openapi/partners-acqua.json", "tenant": "c_a944"}
         assert "tenant" not in listed["echo"]
         for item in listed.values():
             assert gateway.ask("GET", item["href"]).json()["info"]["version"] == item["version"]
         assert gateway.ask("GET", "/openapi/nothing.json").slug == "not-found"
-        assert gateway.ask("GET", "/openapi/partners/echo.json").slug == "not-found"
+        assert gateway.ask("GET", "/openapi/partners/acqua.json").slug == "not-found"
         assert gateway.ask("GET", "/openapi/acqua.json").slug == "not-found"
         assert gateway.ask("HEAD", "/openapi/echo.json").status == 200
 
 
 def test_contracts_are_shown_without_what_is_internal(partners, utility):
     with partners.gateway() as gateway:
-        acqua = gateway.ask("GET", "/openapi/partners/acqua.json")
+        acqua = gateway.ask("GET", "/openapi/partners-acqua.json")
         assert str(utility.port) not in acqua.body.decode()
         assert "x-upstream" not in acqua.json() and acqua.json()["x-tenant"] == "c_a944"
         assert set(acqua.json()["paths"]) == {"/meters/{meterId}", "/tariffs"}
@@ -423,10 +423,24 @@ def test_references_between_shown_contracts_lead_somewhere(partners):
             yield from references(inner)
 
     with partners.gateway() as gateway:
-        for href, up in (("/openapi/echo.json", "./"), ("/openapi/partners/acqua.json", "../")):
+        for href in ("/openapi/echo.json", "/openapi/partners-acqua.json"):
             outside = {ref for ref in references(gateway.ask("GET", href).json()) if not ref.startswith("#")}
-            assert outside and all(ref.startswith(f"{up}common.json#/") for ref in outside)
+            assert outside and all(ref.startswith("./common.json#/") for ref in outside)
             for ref in outside:
                 node = gateway.ask("GET", "/openapi/common.json").json()
                 for part in ref.partition("#/")[2].split("/"):
                     node = node[part]
+
+
+def test_list_contracts(anonymous):
+    """On the whole suite."""
+    items = anonymous.get("/openapi", expect=200).json()["items"]
+    assert {"identity", "dossier", "payments", "notifications", "booking", "protocol", "gateway"} <= {item["name"] for item in items}
+
+
+def test_show_contract(anonymous):
+    for name in ("dossier", "common"):
+        assert anonymous.get(f"/openapi/{name}.json", expect=200).json()["openapi"] == "3.0.3"
+    paths = anonymous.get("/openapi/dossier.json", expect=200).json()["paths"]
+    assert "/practices" in paths
+    anonymous.get("/openapi/nothing.json", expect=404)
