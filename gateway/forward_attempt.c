@@ -126,11 +126,10 @@ void forward_stamp_deadline(struct client *client)
 {
 	struct exchange *exchange = &client->exchange;
 	int64_t left = exchange->deadline ? exchange->deadline - client->worker->now : forward_timeout(exchange);
-	char *digit = exchange->to_upstream.data + exchange->deadline_at + DEADLINE_DIGITS;
 
 	if (exchange->stamped)
 		return;
 	exchange->stamped = true;
-	for (int i = 0; i < DEADLINE_DIGITS; i++, left /= 10)
-		*--digit = (char)('0' + (left > 0 ? left % 10 : 0));
+	for (size_t i = DEADLINE_DIGITS; i-- > 0; left /= 10)
+		exchange->to_upstream.data[exchange->deadline_at + i] = (char)('0' + (left > 0 ? left % 10 : 0));
 }

@@ -102,30 +102,32 @@ unsigned upstream_choose(struct upstream_pool *pool, const struct exchange *exch
 	return best;
 }
 
-static bool is_sound(const struct upstream_pool *pool, unsigned i)
+static bool is_current(const struct upstream_pool *pool, unsigned i, unsigned generation)
 {
-	const struct replica *shared = &pool->service->replicas[i];
-
-	return replica_state(shared) >= REPLICA_UNREADY && breaker_is_closed(&pool->replicas[i].breaker) &&
-	       pool->replicas[i].generation == atomic_load_explicit(&shared->generation, memory_order_relaxed);
+	return generation == atomic_load_explicit(&pool->service->replicas[i].generation, memory_order_relaxed);
 }
 
 bool upstream_is_sound(const struct client *client)
 {
 	const struct upstream_connection *connection = client->exchange.upstream;
+	const struct upstream_pool *pool = connection->pool;
+	unsigned i = connection->replica;
 
-	return connection->trial ||
-	       (is_sound(connection->pool, connection->replica) &&
-		       connection->generation == connection->pool->replicas[connection->replica].generation);
+	return replica_state(&pool->service->replicas[i]) >= REPLICA_UNREADY &&
+	       is_current(pool, i, connection->generation) &&
+	       (connection->trial || breaker_is_closed(&pool->replicas[i].breaker));
 }
 
 bool upstream_has_another(const struct client *client)
 {
 	const struct upstream_connection *connection = client->exchange.upstream;
+	const struct upstream_pool *pool = connection->pool;
 
-	for (unsigned i = 0; i < connection->pool->service->places; i++) {
-		if (i != connection->replica && is_sound(connection->pool, i) &&
-			replica_state(&connection->pool->service->replicas[i]) == REPLICA_READY)
+	for (unsigned i = 0; i < pool->service->places; i++) {
+		const struct upstream_replica *own = &pool->replicas[i];
+
+		if (i != connection->replica && replica_state(&pool->service->replicas[i]) == REPLICA_READY &&
+			(breaker_is_closed(&own->breaker) || !is_current(pool, i, own->generation)))
 			return true;
 	}
 	return false;
