@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fingerprint.h"
+#include "text.h"
 
 /* Text, absent, or wrong. */
 static bool read_text(const json_t *claims, const char *name, const char **ret_text)
@@ -82,21 +83,66 @@ static const char *read_caller(const json_t *claims, struct caller *caller)
 	return reason;
 }
 
-static void finish(struct principal *principal)
+static char *any_members_dup(const struct caller *caller)
 {
-	const struct caller *caller = &principal->caller;
 	json_t *members = json_pack("{s:s s:s* s:s* s:s* s:s*}", "kind", auth_kind_name(caller->kind), "subject",
 		caller->subject, "actor", caller->actor, "tenant", caller->tenant, "client", caller->client);
 	char *text = json_dumps(members, JSON_COMPACT | JSON_ENSURE_ASCII);
 
-	principal->header = auth_caller_dup(caller);
+	json_decref(members);
+	return text;
+}
+
+/* {"kind":"citizen","subject":"…"} */
+static char *members_dup(const struct caller *caller)
+{
+	char text[1024] = "{", *at = text + 1;
+	const char *end = text + sizeof(text) - 2;
+
+	if (!text_plain_member(&at, end, "kind", auth_kind_name(caller->kind)) ||
+		!text_plain_member(&at, end, "subject", caller->subject) ||
+		!text_plain_member(&at, end, "actor", caller->actor) ||
+		!text_plain_member(&at, end, "tenant", caller->tenant) ||
+		!text_plain_member(&at, end, "client", caller->client))
+		return any_members_dup(caller);
+	*at++ = '}';
+	return strndup(text, (size_t)(at - text));
+}
+
+static void finish(struct principal *principal)
+{
+	char *text = members_dup(&principal->caller);
+
+	principal->header = auth_caller_dup(&principal->caller);
 	if (!text || !principal->header)
 		abort();
 	principal->header_length = strlen(principal->header);
 	text[strlen(text) - 1] = '\0'; /* without its braces */
 	memmove(text, text + 1, strlen(text));
 	principal->log_members = text;
-	json_decref(members);
+}
+
+/* The strings of the caller, in one piece of memory: the claims with all their nodes are not kept. */
+static void keep_strings(struct principal *principal)
+{
+	struct caller *caller = &principal->caller;
+	const char **strings[] = { &caller->subject, &caller->actor, &caller->tenant, &caller->client, &caller->scope,
+		&caller->acr, &caller->session };
+	size_t total = 0;
+	char *at;
+
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+		total += *strings[i] ? strlen(*strings[i]) + 1 : 0;
+	principal->strings = at = malloc(total);
+	if (!at)
+		abort();
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		if (!*strings[i])
+			continue;
+		*strings[i] = strcpy(at, *strings[i]);
+		at += strlen(at) + 1;
+	}
+	caller->roles = NULL; /* in the header, for the services */
 }
 
 static uint64_t key_of(char kind, const char *name)
@@ -139,9 +185,9 @@ struct principal *principal_new(json_t *claims, const char **ret_reason)
 {
 	struct principal *principal = principal_empty();
 
-	principal->claims = claims;
 	*ret_reason = read_caller(claims, &principal->caller);
 	if (*ret_reason) {
+		json_decref(claims);
 		principal_release(principal);
 		return NULL;
 	}
@@ -149,6 +195,8 @@ struct principal *principal_new(json_t *claims, const char **ret_reason)
 	principal->expires = (time_t)json_integer_value(json_object_get(claims, "exp"));
 	name_keys(principal);
 	finish(principal);
+	keep_strings(principal);
+	json_decref(claims);
 	return principal;
 }
 
@@ -162,7 +210,7 @@ void principal_release(struct principal *principal)
 {
 	if (!principal || --principal->references)
 		return;
-	json_decref(principal->claims);
+	free(principal->strings);
 	free(principal->header);
 	free(principal->log_members);
 	free(principal);

@@ -10,8 +10,8 @@
 struct principal {
 	unsigned references; /* of one worker, so no atomics */
 	struct caller caller;
-	json_t *claims; /* what the strings of caller point into; NULL for nobody */
-	char *header;	/* the value of Portico-Caller */
+	char *strings; /* what those of caller point into; NULL for nobody */
+	char *header;  /* the value of Portico-Caller */
 	size_t header_length;
 	char *log_members;	  /* "kind":"citizen","subject":"…" for the access log */
 	time_t issued, expires;	  /* of the token */

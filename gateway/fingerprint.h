@@ -8,7 +8,7 @@
 /* Once at start. */
 void fingerprint_start(const char *secret);
 
-/* kind keeps equal names of different things apart. length is at most 256. Never 0. */
+/* kind keeps equal names of different things apart. Never 0. */
 uint64_t fingerprint(char kind, const void *name, size_t length);
 
 /* That of a part of it, e.g. of an operation for this subject. Cheap, and only for parts that nobody outside chooses.

@@ -128,7 +128,27 @@ bool auth_read(const char *caller_header, const char *signature_header, const ch
 	return true;
 }
 
-char *auth_caller_dup(const struct caller *caller)
+/* Nearly every caller is written by this: with a JSON library it would be a good part of what a new token costs the
+ * gateway. NULL when one of the strings is an odd one. */
+static char *plain_caller_dup(const struct caller *caller)
+{
+	char text[2048] = "{", *at = text + 1;
+	const char *end = text + sizeof(text) - 2;
+
+	if (caller->roles || !text_plain_member(&at, end, "kind", kind_names[caller->kind]) ||
+		!text_plain_member(&at, end, "sub", caller->subject) ||
+		!text_plain_member(&at, end, "act", caller->actor) ||
+		!text_plain_member(&at, end, "tenant", caller->tenant) ||
+		!text_plain_member(&at, end, "client", caller->client) ||
+		!text_plain_member(&at, end, "scope", caller->scope) ||
+		!text_plain_member(&at, end, "acr", caller->acr) ||
+		!text_plain_member(&at, end, "sid", caller->session))
+		return NULL;
+	*at++ = '}';
+	return strndup(text, (size_t)(at - text));
+}
+
+static char *any_caller_dup(const struct caller *caller)
 {
 	json_t *json = json_pack("{s:s s:s* s:s* s:s* s:s* s:s* s:s* s:s* s:O*}", "kind", kind_names[caller->kind],
 		"sub", caller->subject, "act", caller->actor, "tenant", caller->tenant, "client", caller->client,
@@ -136,6 +156,15 @@ char *auth_caller_dup(const struct caller *caller)
 	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
 	json_decref(json);
+	return text;
+}
+
+char *auth_caller_dup(const struct caller *caller)
+{
+	char *text = plain_caller_dup(caller);
+
+	if (!text)
+		text = any_caller_dup(caller);
 	if (!text)
 		abort();
 	return text;

@@ -161,3 +161,32 @@ char *text_escaped(struct arena *arena, const char *text)
 		abort();
 	return arena_lease(arena, escaped, free);
 }
+
+static bool is_plain(char c)
+{
+	return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
+bool text_plain_member(char **at, const char *end, const char *name, const char *value)
+{
+	size_t name_length = strlen(name), value_length = value ? strlen(value) : 0;
+	char *out = *at;
+
+	if (!value)
+		return true;
+	if ((size_t)(end - out) < name_length + value_length + 7)
+		return false;
+	if (out[-1] != '{')
+		*out++ = ',';
+	*out++ = '"';
+	out = (char *)memcpy(out, name, name_length) + name_length;
+	out = (char *)memcpy(out, "\":\"", 3) + 3;
+	for (; *value; value++) {
+		if (!is_plain(*value))
+			return false;
+		*out++ = *value;
+	}
+	*out++ = '"';
+	*at = out;
+	return true;
+}

@@ -20,6 +20,11 @@ char *text_random_hex(struct arena *arena, size_t bytes);
 /* Compares in constant time, whatever the first difference is; only the lengths may be learned from it. */
 bool text_same_secret(const char *one, const char *other);
 
+/* Appends ,"name":"value" to JSON that is being written at *at (without the comma behind an opening brace), or nothing
+ * when value is NULL. False when the value has a character that JSON escapes or that is not ASCII, or when it has no
+ * room before end: then a JSON library has to write it. */
+bool text_plain_member(char **at, const char *end, const char *name, const char *value);
+
 /* base64url without padding (RFC 7515, section 2), in the one form that a value can have. */
 char *text_base64url(struct arena *arena, const void *bytes, size_t length);
 /* Decodes into out, which has room for size bytes. The length, or -1. */
