@@ -55,6 +55,11 @@ static int take_answer(struct request *rq, const char *id, const char *browser, 
 		return refuse(rq, 403, why);
 	ended = sql_maybe(rq, SQL_END_SAML_LOGIN, id, browser, json_sql(rq, answer->attributes), answer->level,
 		expected->entity, answer->name_id, answer->session_index, code, saml_sealed(rq, id, "received", xml));
+	if (!ended && rq->problem_slug && strcmp(rq->problem_slug, "person-blocked") == 0)
+		return saml_keep(rq, id, "received", "blocked", xml)
+			       ? reply_error_page(
+					 rq, 403, "L'accesso di questa persona è stato bloccato: rivolgiti al Comune.")
+			       : rq->status;
 	if (!ended)
 		return rq->status;
 	if (json_is_null(ended))

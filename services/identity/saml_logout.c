@@ -95,7 +95,8 @@ static const json_t *sender(struct request *rq, const struct message *message)
 {
 	const xmlNode *root = xmlDocGetRootElement(message->doc);
 	const char *entity = saml_content(rq, saml_only(root, SAML_ASSERTION, "Issuer")),
-		   *to = saml_attribute(rq, root, "Destination"), *instant = saml_attribute(rq, root, "IssueInstant");
+		   *to = saml_attribute(rq, root, "Destination"), *instant = saml_attribute(rq, root, "IssueInstant"),
+		   *end = saml_attribute(rq, root, "NotOnOrAfter");
 	const json_t *provider = entity ? sql_maybe(rq, SQL_SHOW_SAML_PROVIDER, entity) : json_null();
 	time_t when;
 
@@ -104,7 +105,8 @@ static const json_t *sender(struct request *rq, const struct message *message)
 	if (json_is_null(provider) || !is_signed(rq, message, provider))
 		return refuse(rq, "it is not signed by a provider of the registry"), NULL;
 	if (!to || strcmp(to, saml_logout_url(rq)) != 0 || !saml_time(instant, &when) ||
-		when > time(NULL) + SAML_CLOCK_SKEW || when < time(NULL) - LOGIN_LIFE)
+		when > time(NULL) + SAML_CLOCK_SKEW || when < time(NULL) - LOGIN_LIFE ||
+		(end && (!saml_time(end, &when) || when <= time(NULL))))
 		return refuse(rq, "Destination or IssueInstant is not ours and now"), NULL;
 	return provider;
 }

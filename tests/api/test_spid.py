@@ -92,9 +92,9 @@ def test_take_saml_response_logs_a_known_person_in(browser, stack, registry):
     assert claims["sub"] == "0192f000-0000-7000-8000-000000000001", "found again by her fiscal code"
     assert (claims["acr"], claims["amr"], claims["kind"]) == (LEVEL + "2", ["spid"], "citizen")
     me = browser.with_token(tokens["access_token"])
-    assert me.get(IDENTITY + "/me", expect=200).json()["lastLogin"]["provider"] == "spid"
+    assert me.get(IDENTITY + "/me", expect=200).json()["lastLogin"]["provider"] == stack.url("spid") + "/spid"
     session = next(each for each in me.get(IDENTITY + "/sessions", expect=200).json()["items"] if each["current"])
-    assert session["provider"] == "spid"
+    assert session["provider"] == stack.url("spid") + "/spid"
     attributes = json.loads(stack.sql("identity", f"SELECT attributes FROM sessions WHERE id = '{claims['sid']}'"))
     assert attributes["domicileMunicipality"] == "Bologna" and attributes["email"] == "anna.bianchi@posta.example"
 
@@ -132,6 +132,19 @@ def test_only_the_attributes_of_the_federation_are_kept(browser, stack, provider
     claims = seen_from_inside(tokens_of(browser, browser.bring(provider.good(request, person), request.relay))["access_token"])
     attributes = json.loads(stack.sql("identity", f"SELECT attributes FROM sessions WHERE id = '{claims['sid']}'"))
     assert set(attributes) == {"name", "familyName", "fiscalNumber"}
+
+
+def test_whose_logins_are_blocked_is_told_so(browser, stack, provider):
+    person = someone()
+    code = person["fiscalNumber"][6:]
+    log_in = lambda request: browser.bring(provider.good(request, person), request.relay)
+    assert "code" in answer_of(log_in(browser.ask(provider.entity)))
+    stack.sql("identity", f"SELECT block_person('{code}', 'prova')")
+    request = browser.ask(provider.entity)
+    page = log_in(request)
+    refused(page)
+    assert "è stato bloccato" in page.text
+    assert stack.sql("identity", f"SELECT outcome FROM saml_log WHERE request_id = '{request.id}' AND direction = 'received'") == "blocked"
 
 
 @pytest.mark.parametrize("changed", [{"fiscalNumber": "TINIT-RSSMRA85T10A562X"}, {"fiscalNumber": "RSSMRA85T10A562S"},
