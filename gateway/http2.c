@@ -8,7 +8,7 @@
  * CVE-2023-44487). An answer that is cut off by the client counts, so 100 streams may be reset at any time. */
 enum { NUISANCE_BURST = 1000, NUISANCE_PER_SECOND = 100 };
 
-enum { NOTICE_MS = 500, LINGER_MS = 1000 };
+enum { NOTICE_MS = 500 };
 
 static bool too_much_nuisance(struct http2 *http2)
 {
@@ -123,8 +123,6 @@ static int stream_ended(nghttp2_session *session, int32_t id, uint32_t error, vo
 	return 0;
 }
 
-/* The answer is out before the request's body was: the client need not send the rest (RFC 9113, section 8.1). It is
- * told so a moment later, since clients that are told at once are known to throw the answer away. */
 static int frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
 	/* The client made us reset it: as much work for nothing as when it does so itself (CVE-2025-8671). */
@@ -135,9 +133,8 @@ static int frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void
 		(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
 		struct http2_stream *stream = stream_of(session, frame->hd.stream_id);
 
-		if (stream && !stream->body_ended)
-			timer_set(&stream->client.worker->timers, &stream->client.timer,
-				stream->client.worker->now + LINGER_MS);
+		if (stream)
+			http2_stream_end_sent(stream);
 	}
 	return 0;
 }

@@ -29,6 +29,7 @@ struct http2_stream {
 	bool body_ended;
 	bool closed; /* nghttp2 has ended the stream */
 	bool head_sent, bodiless, deferred, answered;
+	bool end_sent;	      /* the last frame of the answer is out */
 	uint64_t answer_left; /* bytes of the answer's body; UINT64_MAX: until answered */
 };
 
@@ -40,3 +41,5 @@ void http2_stream_begin(struct http2_stream *stream);
 void http2_stream_forget_head(struct http2_stream *stream);
 void http2_stream_data(struct http2_stream *stream, const uint8_t *data, size_t length);
 void http2_stream_body_ended(struct http2_stream *stream);
+/* The last frame of the answer is out. */
+void http2_stream_end_sent(struct http2_stream *stream);

@@ -5,7 +5,7 @@
 #include "exchange.h"
 #include "http2_parts.h"
 
-enum { MAX_ANSWER_FIELDS = 120 };
+enum { MAX_ANSWER_FIELDS = 120, LINGER_MS = 1000 };
 
 static struct http2_stream *of(struct stream *stream)
 {
@@ -195,12 +195,30 @@ static enum stream_result flush(struct stream *base, struct buffer *buffer)
 	return buffer_length(buffer) ? STREAM_WAITS : STREAM_MOVED;
 }
 
+/* The answer is out before the request's body was: the client need not send the rest (RFC 9113, section 8.1). It is
+ * told so a moment later, since clients that are told at once are known to throw the answer away. */
+static void linger(struct http2_stream *stream)
+{
+	struct client *client = &stream->client;
+
+	if (!stream->body_ended)
+		timer_set(&client->worker->timers, &client->timer, client->worker->now + LINGER_MS);
+}
+
+void http2_stream_end_sent(struct http2_stream *stream)
+{
+	stream->end_sent = true;
+	linger(stream);
+}
+
 void http2_answer_sent(struct client *client)
 {
 	struct http2_stream *stream = of(&client->stream);
 
 	stream->answered = true;
 	timer_clear(&client->worker->timers, &client->timer); /* what is left is the connection's to send */
+	if (stream->end_sent)
+		linger(stream);
 	resume(stream);
 }
 

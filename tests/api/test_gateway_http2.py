@@ -369,6 +369,77 @@ def test_the_end_of_the_gateway_is_told(bench, settings):
         assert gateway.process.wait(10) == 0
 
 
+# ---- Clients that begin something and never end it: each is let go, whatever else it sends
+
+def says_nothing(http2):
+    pass
+
+
+def leaves_a_head_unfinished(http2):
+    http2.send(HeadersFrame(1, http2.encoded(GET)))
+
+
+def leaves_a_frame_unfinished(http2):
+    http2.raw(b"\0\x40\0\x01\x05\0\0\0\x01abc")
+
+
+def leaves_a_body_unfinished(http2):
+    http2.ask(POST, b"{", end=False)
+
+
+def never_ends_a_body_that_nobody_wants(http2):
+    http2.ask([*POST[:3], (":path", "/nowhere")], b"{", end=False)
+
+
+def opens_no_window(http2):
+    http2.send(SettingsFrame(0, {SettingsFrame.INITIAL_WINDOW_SIZE: 0}))
+    http2.ask(GET)
+
+
+def ping(http2):
+    http2.send(PingFrame(0, b"12345678"))
+
+
+def open_a_little(http2):
+    http2.send(WindowUpdateFrame(1, 1))
+
+
+def say_a_little(http2):
+    http2.send(DataFrame(1, b" "))
+
+
+def nothing(http2):
+    pass
+
+
+@pytest.fixture(scope="module")
+def impatient(bench, settings):
+    port = free_port()
+    with bench.gateway(PORTICO_TLS_LISTEN=f"127.0.0.1:{port}", PORTICO_HEADER_TIMEOUT="1", PORTICO_BODY_TIMEOUT="1",
+                       PORTICO_IDLE_TIMEOUT="1", PORTICO_WRITE_TIMEOUT="1", **settings) as gateway:
+        gateway.tls_port = port
+        yield gateway
+
+
+@pytest.mark.parametrize("begin, go_on", [
+    (says_nothing, nothing), (says_nothing, ping), (leaves_a_head_unfinished, nothing), (leaves_a_frame_unfinished, nothing),
+    (leaves_a_body_unfinished, nothing), (leaves_a_body_unfinished, say_a_little), (leaves_a_body_unfinished, ping),
+    (never_ends_a_body_that_nobody_wants, ping), (opens_no_window, nothing), (opens_no_window, ping), (opens_no_window, open_a_little),
+], ids=lambda step: step.__name__)
+def test_a_slow_client_is_let_go(bench, impatient, begin, go_on):
+    bench.upstream.script = None
+    with Http2(impatient.tls_port, timeout=0.3) as http2:
+        http2.reading = begin is not leaves_a_head_unfinished and begin is not leaves_a_frame_unfinished   # it sends no other frame
+        begin(http2)
+        end = time.monotonic() + 60
+        while not http2.closed and time.monotonic() < end:
+            try:
+                http2.take_frame()
+            except TimeoutError:
+                go_on(http2)
+        assert http2.closed
+
+
 # ---- Floods: each ends the connection before it has cost much, and nobody else is the worse for it
 
 def headers_of(http2, stream):

@@ -23,7 +23,7 @@ class Exchange:
 
 
 class Http2:
-    """A connection over TLS. Windows are opened as bytes come, unless reading is set to False."""
+    """A connection over TLS. Windows are opened as bytes come, and settings acknowledged, unless reading is set to False."""
 
     def __init__(self, port, settings=None, timeout=20):
         context = ssl.create_default_context()
@@ -141,7 +141,8 @@ class Http2:
             self.goaway, self.last_stream = frame.error_code, frame.last_stream_id
         elif isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
             self.settings.update(frame.settings)
-            self.send(SettingsFrame(0, flags=["ACK"]))
+            if self.reading:
+                self.send(SettingsFrame(0, flags=["ACK"]))
         elif isinstance(frame, PingFrame):
             self.pongs += 1
         if exchange and "END_STREAM" in frame.flags:
