@@ -177,6 +177,11 @@ static const struct operation operations[] = {
 	{ "renewMandate", renew_mandate },
 	{ "takeMandatePaper", take_mandate_paper },
 	{ "showMandatePaper", show_mandate_paper },
+	{ "listDelegations", list_delegations },
+	{ "createDelegation", create_delegation },
+	{ "changeDelegation", change_delegation },
+	{ "endDelegation", end_delegation },
+	{ "acceptDelegation", accept_delegation },
 	{ 0 },
 };
 

@@ -100,6 +100,13 @@ int show_mandate_paper(struct request *rq);
 int grant_exchange(struct request *rq, const json_t *client);
 int sweep_mandates(struct request *rq);
 
+/* delegations.c */
+int create_delegation(struct request *rq);
+int list_delegations(struct request *rq);
+int change_delegation(struct request *rq);
+int accept_delegation(struct request *rq);
+int end_delegation(struct request *rq);
+
 /* login_form.c */
 const char *csrf_token(struct request *rq, const char *request, const char *browser);
 int reply_no_such_login(struct request *rq);

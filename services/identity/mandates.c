@@ -1,4 +1,5 @@
-/* Owns the mandates with which an office acts for a person, and the exchange of one for a token (RFC 8693). Whether a
+/* Owns the mandates with which an office acts for a person, and the exchange of one, or of a citizen's
+ * delegation, for a token (RFC 8693). Whether a
  * mandate holds is decided by one statement; nobody acts for anybody without a paper that she signed. */
 #include <string.h>
 #include <sys/mman.h>
@@ -8,6 +9,7 @@
 #include "identity.sql.h"
 
 #define MANDATE_TYPE "urn:portico:params:oauth:token-type:mandate"
+#define DELEGATION_TYPE "urn:portico:params:oauth:token-type:delegation"
 
 int create_mandate(struct request *rq)
 {
@@ -75,25 +77,44 @@ static bool is(const char *text, const char *wanted)
 	return text && strcmp(text, wanted) == 0;
 }
 
-/* subject_token: the mandate; actor_token: the access token of the operator, which proves who acts. */
+/* What a helper may show as subject_token, and what her own token must be good for. */
+static const struct exchange {
+	const char *type, *scope;
+	const struct sql *statement;
+} exchanges[] = { { MANDATE_TYPE, "desk:persons", SQL_EXCHANGE_MANDATE },
+	{ DELEGATION_TYPE, "profile", SQL_EXCHANGE_DELEGATION }, { 0 } };
+
+static const struct exchange *exchange_of(const char *type)
+{
+	const struct exchange *exchange = exchanges;
+
+	while (exchange->type && !is(type, exchange->type))
+		exchange++;
+	return exchange->type ? exchange : NULL;
+}
+
+/* subject_token: the mandate or the delegation; actor_token: the helper's access token, which proves who acts. */
 int grant_exchange(struct request *rq, const json_t *client)
 {
-	const char *mandate = form(rq, "subject_token"), *actor = form(rq, "actor_token"),
+	const char *subject = form(rq, "subject_token"), *actor = form(rq, "actor_token"),
 		   *wanted = form(rq, "requested_token_type");
+	const struct exchange *exchange = exchange_of(form(rq, "subject_token_type"));
 	json_t *helper, *claims;
 
-	if (!mandate || !actor || !is(form(rq, "subject_token_type"), MANDATE_TYPE) ||
-		!is(form(rq, "actor_token_type"), ACCESS_TOKEN_TYPE) || (wanted && !is(wanted, ACCESS_TOKEN_TYPE)))
+	if (!subject || !actor || !exchange || !is(form(rq, "actor_token_type"), ACCESS_TOKEN_TYPE) ||
+		(wanted && !is(wanted, ACCESS_TOKEN_TYPE)))
 		return oauth_error(rq, 400, "invalid_request",
-			"A mandate as subject_token and an operator's access token as actor_token are exchanged.");
+			"A mandate or a delegation as subject_token and the helper's access token as actor_token are "
+			"exchanged.");
 	helper = read_access_token(rq, actor);
 	if (!helper)
 		return rq->status;
-	if (!json_text(helper, "sid") || !auth_scope_held(json_text(helper, "scope"), "desk:persons") ||
-		!is_uuid(mandate))
-		return oauth_error(rq, 400, "invalid_grant", "No operator with the scope desk:persons, or no mandate.");
-	claims = sql_maybe(rq, SQL_EXCHANGE_MANDATE, mandate, json_text(helper, "sid"), json_text(client, "id"),
-		form(rq, "scope"));
+	if (!json_text(helper, "sid") || !auth_scope_held(json_text(helper, "scope"), exchange->scope) ||
+		!is_uuid(subject))
+		return oauth_error(rq, 400, "invalid_grant",
+			"The actor_token has not the scope that it takes, or there is no such subject.");
+	claims = sql_maybe(
+		rq, exchange->statement, subject, json_text(helper, "sid"), json_text(client, "id"), form(rq, "scope"));
 	if (!claims)
 		return rq->status;
 	if (json_text(claims, "error"))

@@ -106,6 +106,37 @@ def identity_confirmContact(w):
 
 
 @recipe
+def identity_listDelegations(w):
+    made = portico.delegation(w.anna)
+    return Right(w.anna, "GET", "/identity/v1/delegations", {"params": {"limit": 100}}, secret=made["id"])
+
+
+@recipe
+def identity_createDelegation(w):
+    return Right(w.anna, "POST", "/identity/v1/delegations", {"json": portico.new_delegation()},
+                 bystander=lambda: w.anna.get("/identity/v1/delegations?limit=100").json())
+
+
+@recipe
+def identity_changeDelegation(w):
+    made = portico.delegation(w.anna)
+    return Right(w.anna, "PATCH", f"/identity/v1/delegations/{made['id']}", {"json": {"scopes": ["payments"]}, "headers": portico.MERGE_PATCH},
+                 names=made["id"])
+
+
+@recipe
+def identity_endDelegation(w):
+    made = portico.delegation(w.anna)
+    return Right(w.anna, "DELETE", f"/identity/v1/delegations/{made['id']}", {}, names=made["id"])
+
+
+@recipe
+def identity_acceptDelegation(w):
+    made = portico.delegation(w.citizen("Davide Conti"), w.anna.person["fiscal code"])
+    return Right(w.anna, "POST", f"/identity/v1/delegations/{made['id']}/acceptance", {"json": {"code": made["code"]}}, names=made["id"])
+
+
+@recipe
 def identity_listJournal(w):
     session = portico.current_session(w.anna)
     return Right(w.anna, "GET", "/identity/v1/me/journal", {"params": {"limit": 100}}, secret=session)

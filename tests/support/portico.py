@@ -228,3 +228,18 @@ def mandate(operator, code=None, signed=True, **more):
     if not signed:
         return made
     return operator.put(f"/identity/v1/mandates/{made['id']}/paper", data=PDF, headers={"Content-Type": "application/pdf"}, expect=200).json()
+
+
+# ---- delegations
+
+def new_delegation(code=None, **more):
+    return {"fiscalCode": code or fiscal_code(), "name": "Davide", "scopes": ["practices", "payments"],
+            "endsOn": str(date.today() + timedelta(days=30))} | more
+
+
+def delegation(citizen, code=None, **more):
+    """One that the citizen gave, with its code; an older one to the same person is over."""
+    for each in citizen.get("/identity/v1/delegations?limit=100", expect=200).json()["items"]:
+        if code and each["delegate"]["fiscalCode"] == code:
+            citizen.delete(f"/identity/v1/delegations/{each['id']}", expect=204)
+    return citizen.post("/identity/v1/delegations", new_delegation(code, **more), expect=201).json()

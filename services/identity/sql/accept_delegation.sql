@@ -1,0 +1,1 @@
+SELECT accept_delegation($1::uuid, $2)

@@ -1,0 +1,1 @@
+SELECT create_delegation($1::jsonb, $2)
