@@ -69,10 +69,13 @@ def upstream(bench):
 @pytest.fixture(scope="module")
 def h2spec():
     """Built by Go with the versions and checksums of tests/peers/h2spec."""
-    program, peer = ROOT / ".cache/peers/h2spec/h2spec", ROOT / "tests/peers/h2spec"
+    peer = ROOT / "tests/peers/h2spec"
+    version = hashlib.sha256((peer / "go.sum").read_bytes()).hexdigest()[:12]
+    program = ROOT / f".cache/peers/h2spec/h2spec-{version}"
     if not program.exists():
         if not shutil.which("go"):
             pytest.skip("SKIPPED, LOUDLY: there is no Go to build h2spec with; the conformance of HTTP/2 is NOT checked")
+        program.parent.mkdir(parents=True, exist_ok=True)
         built = subprocess.run(["go", "build", "-mod=readonly", "-o", program, "github.com/summerwind/h2spec/cmd/h2spec"], cwd=peer,
                                capture_output=True, text=True, timeout=150)
         if built.returncode:
