@@ -42,6 +42,11 @@ static int replace_preferences(struct request *rq)
 	return sql_reply(rq, 200, SQL_REPLACE_PREFERENCES, rq->body, header(rq, "If-Match"));
 }
 
+static int list_preference_versions(struct request *rq)
+{
+	return sql_reply(rq, 200, SQL_LIST_PREFERENCE_VERSIONS, query(rq, "limit"), query(rq, "after"));
+}
+
 static int list_journal(struct request *rq)
 {
 	return sql_reply(rq, 200, SQL_LIST_JOURNAL, query(rq, "limit"), query(rq, "after"));
@@ -150,6 +155,7 @@ static const struct operation operations[] = {
 	{ "confirmContact", confirm_contact },
 	{ "showPreferences", show_preferences },
 	{ "replacePreferences", replace_preferences },
+	{ "listPreferenceVersions", list_preference_versions },
 	{ "listJournal", list_journal },
 	{ "listSessions", list_sessions },
 	{ "endSession", end_session },

@@ -117,3 +117,26 @@ def test_command_finds_what_was_changed(stack, eventually):
     assert broken(f"UPDATE security_events e SET detail = '{{}}', kind = 'x', chain = journal_link((e.id, e.at, 'x', e.subject_id, e.actor_id, "
                   f"e.tenant_id, e.client_id, e.session_id, '{{}}'::jsonb, e.link, e.previous, e.chain)::security_events, e.previous) "
                   f"WHERE link = {last} - 1") == ["out of order"], "a link that was computed anew does not fit the next one"
+
+
+def test_list_preference_versions_with_their_proof(stack, someone):
+    browser = Browser(stack)
+    me = browser.with_token(browser.tokens(someone)["access_token"])
+    versions = lambda **query: me.get("/identity/v1/me/preferences/versions", params=query, expect=200).json()
+    [first] = versions()["items"]
+    assert first["number"] == 1 and first["preferences"] == me.get("/identity/v1/me/preferences", expect=200).json()
+    wanted = {"language": "de", "channels": ["email"], "exceptions": [{"tenant": "c_a944", "topic": "payments", "channels": ["app-io"]}]}
+    for body in (wanted, wanted, wanted | {"exceptions": []}):
+        me.put("/identity/v1/me/preferences", body, expect=200)
+    me.patch("/identity/v1/me", {"contacts": {"mobilePhone": "+393330000009"}}, expect=200)
+    items = versions()["items"]
+    assert [item["number"] for item in items] == [3, 2, 1], "what says the same again is no version, and contacts are none"
+    assert items[1]["preferences"] == wanted and items[2] == first and items[0]["preferences"]["exceptions"] == []
+    page = versions(limit=2)
+    assert page["items"] + versions(limit=2, after=page["next"])["items"] == items
+    sub = me.get("/identity/v1/me", expect=200).json()["id"]
+    proofs = stack.sql("identity", "SELECT detail ->> 'version' || ' ' || (detail ->> 'sha256') FROM security_events "
+                                   f"WHERE subject_id = '{sub}' AND kind = 'preferences-changed' ORDER BY id").splitlines()
+    assert proofs == [f"{item['number']} {item['sha256']}" for item in items[1::-1]]
+    with pytest.raises(RuntimeError, match="stays as it was"):
+        stack.sql("identity", f"UPDATE preference_versions SET preferences = '{{}}' WHERE person_id = '{sub}'")

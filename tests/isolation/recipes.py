@@ -137,6 +137,13 @@ def identity_acceptDelegation(w):
 
 
 @recipe
+def identity_listPreferenceVersions(w):
+    w.anna.put("/identity/v1/me/preferences", {"language": "it", "channels": ["app-io", "email"], "exceptions": [
+        {"tenant": "c_l736", "topic": "messages", "channels": ["email"]}]}, expect=200)
+    return Right(w.anna, "GET", "/identity/v1/me/preferences/versions", {}, secret="c_l736")
+
+
+@recipe
 def identity_listJournal(w):
     session = portico.current_session(w.anna)
     return Right(w.anna, "GET", "/identity/v1/me/journal", {"params": {"limit": 100}}, secret=session)
