@@ -162,3 +162,61 @@ def test_old_revocations_are_removed(stack, feed, eventually):
 def test_feed_is_for_siblings_only(anonymous, citizen, operator):
     for caller in (anonymous, citizen("Anna Bianchi"), operator("c_a944")):
         assert caller.get(FEED).status_code in (401, 403, 404)
+
+
+# ---- the whole way: what is revoked opens nothing any more, through the gateway
+
+def stops(client, path, eventually):
+    client.get(path, expect=200)
+    return lambda: eventually(lambda: client.get(path).status_code == 401, within=10)
+
+
+@pytest.mark.parametrize("end", ["logged out", "revoked", "replayed", "ended by its owner"])
+def test_access_token_dies_with_its_session(stack, eventually, end):
+    browser = Browser(stack)
+    tokens = browser.tokens()
+    dead = stops(browser.with_token(tokens["access_token"]), "/identity/v1/me", eventually)
+    other = browser.with_token(browser.tokens()["access_token"])
+    if end == "logged out":
+        browser.post("/identity/v1/logout", data={"id_token_hint": tokens["id_token"]}, expect=200)
+    elif end == "revoked":
+        browser.post("/identity/v1/revoke", data={"client_id": "demo-area", "token": tokens["refresh_token"]}, expect=200)
+    elif end == "replayed":
+        for _ in range(2):
+            browser.refresh(tokens["refresh_token"])
+    else:
+        other.delete(f"/identity/v1/sessions/{session_of(tokens)}", expect=204)
+    dead()
+    other.get("/identity/v1/me", expect=200)
+
+
+def test_tokens_of_a_suspended_client_die_and_later_ones_live(stack, anonymous, eventually):
+    name = "spare-" + uuid.uuid4().hex[:8]
+    stack.sql("identity", f"INSERT INTO clients (tenant_id, id, name, kind, secret_sha256, scopes) VALUES ('c_a944', '{name}', 'Prova', "
+                          f"'partner', sha256('x'), '{{partner:registrations}}')")
+    path = "/protocol/v1/registrations"
+
+    def fresh():
+        token = anonymous.post("/identity/v1/token", auth=(name, "x"), data={"grant_type": "client_credentials"}, expect=200).json()["access_token"]
+        return anonymous.with_token(token)
+    try:
+        dead = stops(fresh(), path, eventually)
+        stack.sql("identity", f"UPDATE clients SET suspended_at = now() WHERE id = '{name}'")
+        dead()
+        stack.sql("identity", f"UPDATE clients SET suspended_at = NULL WHERE id = '{name}'")
+        eventually(lambda: fresh().get(path).status_code == 200, within=15)
+    finally:
+        stack.sql("identity", f"DELETE FROM clients WHERE id = '{name}'")
+
+
+def test_end_of_a_mandate_stops_the_helper(stack, operator, citizen, eventually):
+    made = portico.mandate(operator("c_a944", "mobilita"), "GRCPLA58R30A944T")
+    desk = Browser(stack, "demo-desk", "/demo/desk")
+    own = desk.tokens("0192f000-0000-7000-8000-000000000102", scope="openid desk:persons")
+    acting = desk.post("/identity/v1/token", expect=200, data={
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "client_id": "demo-desk", "subject_token": made["id"],
+        "subject_token_type": "urn:portico:params:oauth:token-type:mandate", "actor_token": own["access_token"],
+        "actor_token_type": "urn:ietf:params:oauth:token-type:access_token"}).json()["access_token"]
+    dead = stops(desk.with_token(acting), "/dossier/v1/practices", eventually)
+    citizen("Paolo Greco").delete(f"/identity/v1/mandates/{made['id']}", expect=204)
+    dead()
