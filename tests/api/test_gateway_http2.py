@@ -275,6 +275,21 @@ def test_a_body_that_grows_too_large_is_refused(gateway, upstream):
     assert [request["method"] for request in upstream.seen] == ["GET"]
 
 
+@pytest.mark.parametrize("answer", [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"], ids=["length", "chunks", "broken chunks"])
+def test_half_an_answer_never_looks_whole(gateway, upstream, answer):
+    def script(connection, request):
+        connection.raw(answer)
+        connection.hang_up()
+    upstream.script = script
+    with Http2(gateway.tls_port) as http2:
+        exchange = http2.answer(http2.ask(GET))
+        assert (exchange.ended, exchange.reset) == (False, 2) or exchange.status == 502     # 2: INTERNAL_ERROR
+        upstream.script = None
+        assert http2.answer(http2.ask(GET)).status == 200
+
+
 def test_clients_that_never_read_cost_little(gateway, upstream):
     """Windows of zero, on a hundred streams with large answers: what waits is bounded, for the other side, too."""
     upstream.script = lambda connection, request: connection.send(200, bytes(SIZE))
