@@ -235,12 +235,15 @@ static bool load_due(struct request *rq)
 	return any;
 }
 
+/* What is new goes out before what is over is written down. */
 int keep_webhooks(struct request *rq)
 {
-	bool settled = settle(rq), loaded = session_leads() && load_due(rq);
+	bool loaded = session_leads() && load_due(rq), settled;
 
 	if (loaded)
 		sender_wake();
+	rq->status = 0;
+	settled = settle(rq);
 	rq->status = 0;
 	return reply_empty(rq, settled || loaded ? 200 : 204);
 }

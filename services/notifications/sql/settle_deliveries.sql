@@ -1,5 +1,6 @@
 -- $1 [{"tenant", "subscription", "id", "ok", "attempts", "wait", "attempt"}], what became of attempts; $2 [{"tenant", "id", "failures",
--- "ok", "error", "back"}], how the endpoints do: back, one that counted as down has answered.
+-- "ok", "error", "back"}], how the endpoints do: back, one that counted as down has answered. The commit does not wait for the disk: what a
+-- crash of the database takes back is posted once more.
 with told as (
 	select t.*, greatest(webhook_pause(t.attempts + 1), t.wait * interval '1 second') as pause
 	from jsonb_to_recordset($1::jsonb) as t(tenant text, subscription uuid, id uuid, ok boolean, attempts int, wait int, attempt jsonb)
@@ -24,5 +25,5 @@ with told as (
 	where s.tenant_id = h.tenant and s.id = h.id
 	returning h.back
 )
-select json_build_object('settled', (select count(*) from settled)),
+select json_build_object('settled', (select count(*) from settled)), set_config('synchronous_commit', 'off', true) as quick,
 	(select pg_notify('tasks', 'tend-webhooks') where exists (select from health where back)) as told
