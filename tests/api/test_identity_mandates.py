@@ -23,7 +23,7 @@ class Desk(Browser):
         form = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "client_id": "demo-desk", "subject_token": mandate["id"],
                 "subject_token_type": "urn:portico:params:oauth:token-type:mandate", "actor_token": self.own["access_token"],
                 "actor_token_type": ACCESS} | changed
-        return self.send("POST", "/identity/v1/token", expect=expect, data={name: value for name, value in form.items() if value is not None})
+        return self.with_token(None).send("POST", "/identity/v1/token", expect=expect, data={name: value for name, value in form.items() if value is not None})
 
     def acting(self, mandate):
         return self.with_token(self.exchange(mandate, expect=200).json()["access_token"])
