@@ -176,6 +176,8 @@ static enum stream_result fill(struct stream *stream, struct buffer *buffer)
 	return STREAM_MOVED;
 }
 
+/* What OpenSSL waits for may as well be a byte from the other side: half a KeyUpdate has come, and its rest goes first.
+ */
 static enum stream_result flush(struct stream *stream, struct buffer *buffer)
 {
 	while (buffer_length(buffer) && stream->writable) {
@@ -185,10 +187,9 @@ static enum stream_result flush(struct stream *stream, struct buffer *buffer)
 		ERR_clear_error();
 		returned = SSL_write_ex(stream->tls, buffer_bytes(buffer), buffer_length(buffer), &sent);
 
-		if (returned == 1)
-			buffer->start += sent;
-		else if (after(stream, returned) != STREAM_WAITS)
-			return STREAM_FAILED;
+		if (returned != 1)
+			return after(stream, returned) == STREAM_WAITS ? STREAM_WAITS : STREAM_FAILED;
+		buffer->start += sent;
 	}
 	return buffer_length(buffer) ? STREAM_WAITS : STREAM_MOVED;
 }

@@ -37,6 +37,8 @@ static bool current_keys(struct ticket_key copy[2])
 	if (!keys[0].made || now.tv_sec - keys[0].made >= LIFE_SECONDS) {
 		keys[1] = keys[0];
 		made = make_key(&keys[0], now.tv_sec + 1);
+		if (!made)
+			keys[0].made = 0; /* half a key is none */
 	}
 	if (now.tv_sec - keys[1].made >= 2 * LIFE_SECONDS)
 		keys[1].made = 0;

@@ -6,10 +6,14 @@ import re
 import signal
 import socket
 import ssl
+import threading
 import time
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from support.certificates import write_certificate
 from support.edge import Bench, Wire, free_port
@@ -149,6 +153,59 @@ def test_large_bodies_both_ways(gateway, bench):
         answer = http.client.HTTPResponse(connection)
         answer.begin()
         assert answer.read() == body
+
+
+def record(secret, number, kind, content):
+    """A record of TLS 1.3 under AES-256-GCM, made by hand from the secret in the client's key log."""
+    def expand(label, length):
+        info = length.to_bytes(2, "big") + bytes([6 + len(label)]) + b"tls13 " + label + b"\0"
+        return HKDFExpand(hashes.SHA384(), length, info).derive(secret)
+    plain = content + bytes([kind])
+    head = b"\x17\x03\x03" + (len(plain) + 16).to_bytes(2, "big")
+    nonce = (int.from_bytes(expand(b"iv", 12), "big") ^ number).to_bytes(12, "big")
+    return head + AESGCM(expand(b"key", 32)).encrypt(nonce, plain, head)
+
+
+def test_half_a_message_of_tls_stops_nobody_else(bench, tmp_path):
+    """Behind half a KeyUpdate nothing can be written before its rest has come: that is its sender's loss alone."""
+    handshake, application, port = 22, 23, free_port()
+    context = client_context(minimum_version=ssl.TLSVersion.TLSv1_3)
+    context.keylog_filename = str(tmp_path / "keys")
+    write_certificate(tmp_path, "area", "area.example")
+    answered = threading.Event()
+
+    def at_once(connection, request):
+        connection.send(200, b"{}")
+        answered.set()
+    at_once.unread = True       # before the body has come
+    bench.upstream.script = at_once
+    with bench.gateway(PORTICO_TLS_LISTEN=f"127.0.0.1:{port}", PORTICO_TLS_CERTIFICATES=str(tmp_path), PORTICO_WORKERS="1") as gateway:
+        gateway.tls_port = port
+        with socket.create_connection(("127.0.0.1", port), 10) as wire:
+            into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = context.wrap_bio(into, out, server_hostname="area.example")
+            while True:
+                try:
+                    tls.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    wire.sendall(out.read())
+                    into.write(wire.recv(65536))
+            log = (tmp_path / "keys").read_text()
+            secret = bytes.fromhex(re.search(r"CLIENT_TRAFFIC_SECRET_0 \w+ (\w+)", log)[1])
+            assert tls.cipher()[0] == "TLS_AES_256_GCM_SHA384"
+            wire.sendall(out.read() + record(secret, 0, application, b"POST /echo/v1/open HTTP/1.1\r\nHost: area.example\r\n"
+                         b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n") + record(secret, 1, handshake, b"\x18\0\0\x01"))
+            assert answered.wait(10)
+            for _ in range(2):
+                assert gateway.ask("GET", "/echo/v1/open").status == 200
+            wire.sendall(record(secret, 2, handshake, b"\0"))     # the rest, which asks for nothing
+            while True:
+                try:
+                    assert tls.read(100).startswith(b"HTTP/1.1 200 ")
+                    break
+                except ssl.SSLWantReadError:
+                    into.write(wire.recv(65536))
 
 
 def test_certificates_are_reloaded_without_dropping_a_connection(gateway, folder):
