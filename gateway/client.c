@@ -38,7 +38,9 @@ static void client_expired(struct timer *timer)
 
 	switch (client->state) {
 	case CLIENT_READS_HEAD:
-		if (!client->in.data || !buffer_length(&client->in)) {
+		/* On a stream of HTTP/2 the rest of the head may still come: it must find nothing that it could
+		 * complete. */
+		if (client->multiplexed || !client->in.data || !buffer_length(&client->in)) {
 			client_close(client);
 			return;
 		}

@@ -216,7 +216,9 @@ void http2_answer_sent(struct client *client)
 	struct http2_stream *stream = of(&client->stream);
 
 	stream->answered = true;
-	timer_clear(&client->worker->timers, &client->timer); /* what is left is the connection's to send */
+	/* What is left is the connection's to send, and may be a last frame that the client opens no window for. */
+	timer_set(
+		&client->worker->timers, &client->timer, client->worker->now + client->worker->gateway->write_timeout);
 	if (stream->end_sent)
 		linger(stream);
 	resume(stream);
@@ -245,7 +247,7 @@ static void close_stream(struct stream *base)
 	nghttp2_session_set_stream_user_data(session, stream->id, NULL);
 	if (!stream->closed)
 		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id,
-			stream->answered ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
+			stream->end_sent ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
 	want_to_send(stream);
 }
 

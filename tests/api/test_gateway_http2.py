@@ -397,6 +397,10 @@ def leaves_a_head_unfinished(http2):
     http2.send(HeadersFrame(1, http2.encoded(GET)))
 
 
+def leaves_a_longer_head_unfinished(http2):
+    http2.send(HeadersFrame(1, http2.encoded([*GET, ("cookie", "a=b"), ("x-one", "1")])))
+
+
 def leaves_a_frame_unfinished(http2):
     http2.raw(b"\0\x40\0\x01\x05\0\0\0\x01abc")
 
@@ -440,14 +444,15 @@ def impatient(bench, settings):
 
 
 @pytest.mark.parametrize("begin, go_on", [
-    (says_nothing, nothing), (says_nothing, ping), (leaves_a_head_unfinished, nothing), (leaves_a_frame_unfinished, nothing),
+    (says_nothing, nothing), (says_nothing, ping), (leaves_a_head_unfinished, nothing), (leaves_a_longer_head_unfinished, nothing),
+    (leaves_a_frame_unfinished, nothing),
     (leaves_a_body_unfinished, nothing), (leaves_a_body_unfinished, say_a_little), (leaves_a_body_unfinished, ping),
     (never_ends_a_body_that_nobody_wants, ping), (opens_no_window, nothing), (opens_no_window, ping), (opens_no_window, open_a_little),
 ], ids=lambda step: step.__name__)
 def test_a_slow_client_is_let_go(bench, impatient, begin, go_on):
     bench.upstream.script = None
     with Http2(impatient.tls_port, timeout=0.3) as http2:
-        http2.reading = begin is not leaves_a_head_unfinished and begin is not leaves_a_frame_unfinished   # it sends no other frame
+        http2.reading = begin not in (leaves_a_head_unfinished, leaves_a_longer_head_unfinished, leaves_a_frame_unfinished)   # it sends no other frame
         begin(http2)
         end = time.monotonic() + 60
         while not http2.closed and time.monotonic() < end:
@@ -456,6 +461,34 @@ def test_a_slow_client_is_let_go(bench, impatient, begin, go_on):
             except TimeoutError:
                 go_on(http2)
         assert http2.closed
+
+
+def test_a_head_that_is_whole_too_late_is_not_served(bench, impatient):
+    before = len(bench.upstream.seen)
+    with Http2(impatient.tls_port) as http2:
+        assert http2.in_step()
+        late = http2.new_stream()
+        http2.send(HeadersFrame(late, http2.encoded([*GET, ("x-one", "1")]), flags=["END_STREAM"]))
+        assert http2.until(lambda: http2.exchanges[late].status or http2.exchanges[late].reset is not None)
+        http2.send(ContinuationFrame(late, http2.encoded([("x-two", "2")]), flags=["END_HEADERS"]))
+        assert http2.answer(http2.ask(GET)).status == 200
+    assert ["x-one" in dict(request["headers"]) for request in bench.upstream.seen[before:]] == [False]
+
+
+def test_an_answer_whose_end_is_not_let_out_is_given_up(bench, impatient):
+    """The window has room for all of a body, and none for the empty frame that ends it."""
+    size = 65535
+    bench.upstream.script = lambda connection, request: connection.raw(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (size, bytes(size)))
+    with Http2(impatient.tls_port) as http2:
+        assert http2.in_step()
+        http2.reading = False
+        exchange = http2.exchanges[http2.ask(GET)]
+        assert http2.until(lambda: len(exchange.body) == size)
+        assert not exchange.ended
+        http2.until(lambda: exchange.ended or exchange.reset is not None)
+        assert exchange.ended or exchange.reset is not None
+    bench.upstream.script = None
 
 
 # ---- Floods: each ends the connection before it has cost much, and nobody else is the worse for it
