@@ -211,8 +211,7 @@ static bool is_worth_keeping(const struct upstream_connection *connection)
 	const struct replica *replica = &pool->service->replicas[connection->replica];
 
 	return !connection->stream.hung_up && connection->stream.writable && !pool->worker->draining &&
-	       replica_state(replica) == REPLICA_READY &&
-	       connection->generation == pool->replicas[connection->replica].generation;
+	       replica_state(replica) == REPLICA_READY && !upstream_is_outdated(connection);
 }
 
 void upstream_release(struct client *client, bool reusable)
@@ -225,7 +224,7 @@ void upstream_release(struct client *client, bool reusable)
 	connection->user = NULL;
 	connection->used = true;
 	replica->outstanding--;
-	if (connection->trial)
+	if (connection->trial && !upstream_is_outdated(connection))
 		replica->breaker.trying = false; /* given up: the next one tries */
 	if (reusable && is_worth_keeping(connection) && stream_quiet(&connection->stream))
 		put_back(connection);

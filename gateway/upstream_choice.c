@@ -156,7 +156,8 @@ void upstream_answered(struct client *client)
 
 	exchange->upstream_us = connection->pool->worker->now_us - exchange->given_us;
 	counters_answered(upstream_counters(connection->pool, connection->replica), exchange->upstream_us);
-	upstream_note(connection->pool, connection->replica, false);
+	if (!upstream_is_outdated(connection))
+		upstream_note(connection->pool, connection->replica, false);
 	connection->trial = false;
 }
 
@@ -166,7 +167,8 @@ void upstream_failed(struct client *client, enum upstream_failure failure)
 	struct upstream_connection *connection = client->exchange.upstream;
 
 	count(&upstream_counters(connection->pool, connection->replica)->failures[failure], 1);
-	if (failure == FAILURE_CUT || (failure == FAILURE_BROKEN && connection->used))
+	if (failure == FAILURE_CUT || (failure == FAILURE_BROKEN && connection->used) ||
+		upstream_is_outdated(connection))
 		return;
 	upstream_note(connection->pool, connection->replica, true);
 	connection->trial = false;

@@ -33,9 +33,11 @@ void counters_answered(struct replica_counters *counters, int64_t microseconds)
 void counters_reset(struct replica_counters *counters)
 {
 	atomic_long *const each = (atomic_long *)counters;
+	long open = atomic_load_explicit(&counters->connections, memory_order_relaxed);
 
 	for (size_t i = 0; i < sizeof(*counters) / sizeof(atomic_long); i++)
 		atomic_store_explicit(&each[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&counters->connections, open, memory_order_relaxed);
 }
 
 /* Of all workers: the counter at this offset in the counters of the service. */

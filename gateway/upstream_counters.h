@@ -37,7 +37,7 @@ struct service_counters {     /* of one worker */
 struct service_counters *counters_new(struct rules *rules);
 
 void counters_answered(struct replica_counters *counters, int64_t microseconds);
-/* Another replica has the place. */
+/* Another replica has the place. Connections to the old one that are in use are counted until they end. */
 void counters_reset(struct replica_counters *counters);
 
 /* The lines of /metrics. */

@@ -10,6 +10,12 @@ static inline struct replica_counters *upstream_counters(const struct upstream_p
 	return &pool->counters->replicas[replica];
 }
 
+/* Made to what was in this place before the replica that is there now: how it ends says nothing about that one. */
+static inline bool upstream_is_outdated(const struct upstream_connection *connection)
+{
+	return connection->generation != connection->pool->replicas[connection->replica].generation;
+}
+
 /* NO_REPLICA: none of them. */
 unsigned upstream_choose(struct upstream_pool *pool, const struct exchange *exchange);
 /* How a try went. */

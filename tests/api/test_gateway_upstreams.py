@@ -381,6 +381,30 @@ def test_each_address_of_a_name_is_a_replica(bench, replicas, tmp_path):
         second.close()
 
 
+def test_what_was_sent_before_a_replica_came_back_is_not_held_against_it(bench, replicas):
+    """Three requests that it took before it went away fail when it is back and well: that is no news of it."""
+    replica, end = replicas[0], threading.Event()
+
+    def hang(connection, request):
+        end.wait(20)
+        connection.hang_up()
+    with town(bench, [replica]) as gateway:
+        replica.script = hang
+        wires = [gateway.wire(30).send("POST /echo/v1/open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                                       "Content-Length: 2\r\n\r\n{}") for _ in range(3)]
+        eventually(lambda: len(replica.seen) == 3)
+        replica.script = None
+        replica.going.clear()
+        eventually(lambda: not is_ready(gateway, replica))
+        replica.going.set()
+        eventually(lambda: is_ready(gateway, replica))
+        assert get(gateway).status == 200
+        end.set()
+        assert [wire.answer().status for wire in wires] == [502] * 3
+        assert breakers(gateway) == 0
+        assert [get(gateway).status for _ in range(3)] == [200] * 3
+
+
 # ---- What is seen of it
 
 def test_the_log_says_who_answered(bench, replicas):
