@@ -6,13 +6,14 @@ import re
 import secrets
 import statistics
 import struct
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support import portico
+from support import contracts, portico
 from support.oauth import Browser, answer_of, refused, seen_from_inside
 
 PASSWORD = "quattro parole prese a caso"
@@ -253,3 +254,18 @@ def test_invitation_expires(account, stack):
     stack.sql("identity", f"UPDATE operator_invitations SET expires_at = now() WHERE operator_id = '{account.operator['id']}'")
     assert account.admin.with_token(None).get(ACTIVATION, params={"token": token}).status_code == 400
     assert account.admin.with_token(None).post(ACTIVATION, data={"token": token, "password": PASSWORD, "code": "000000"}).status_code == 400
+
+
+def test_first_administrator_of_a_tenant(stack, mailbox):
+    """The command: nobody could invite her, because nobody can log in yet."""
+    email, code = f"prima.{secrets.token_hex(4)}@comune.bologna.example", portico.fiscal_code()
+    run = lambda *words: subprocess.run([contracts.ROOT / "deploy/first-administrator", "--state", stack.state, *words], capture_output=True, text=True)
+    done = run("c_a944", code, "Prima", "Prova", email)
+    assert done.returncode == 0 and email in done.stdout, done.stdout + done.stderr
+    try:
+        letter = portico.eventually(lambda: mailbox.to(email))[0]
+        assert "/operator-activation?token=" in letter["text"]
+        assert stack.sql("identity", f"SELECT roles FROM operators WHERE fiscal_code = '{code}'") == "{admin,operator}"
+        assert run("c_a944", code, "Prima", "Prova", email).returncode != 0 and run("c_z999", code, "Prima", "Prova", email).returncode != 0
+    finally:
+        stack.sql("identity", f"DELETE FROM operators WHERE fiscal_code = '{code}'")
