@@ -2,7 +2,8 @@
 WITH page AS (
 	SELECT d, row_number() OVER (ORDER BY d.id DESC) AS place
 	FROM delegations d
-	WHERE ($1 = 'given') = (d.grantor_id = app_subject()) AND ($3::uuid IS NULL OR d.id < $3::uuid)
+	WHERE (($1 = 'given' AND d.grantor_id = app_subject()) OR ($1 = 'received' AND d.delegate_code = own_fiscal_code()))
+		AND ($3::uuid IS NULL OR d.id < $3::uuid)
 	ORDER BY d.id DESC LIMIT $2::int + 1
 )
 SELECT json_strip_nulls(json_build_object(
