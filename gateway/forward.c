@@ -316,6 +316,21 @@ bool forward_step(struct client *client)
 	return false;
 }
 
+/* The body of the request stands still: the service does not take what is here for it, or there is nothing to take. */
+static void body_expired(struct client *client)
+{
+	struct exchange *exchange = &client->exchange;
+
+	if (buffer_length(&exchange->to_upstream)) {
+		upstream_failed(client, FAILURE_TIMEOUT);
+		forward_fail(
+			client, 504, "gateway-timeout", "the service did not take the body of the request in time");
+		return;
+	}
+	exchange->refused = true;
+	forward_fail(client, 408, "request-timeout", "the body of the request did not arrive in time");
+}
+
 void forward_expired(struct client *client)
 {
 	struct exchange *exchange = &client->exchange;
@@ -328,8 +343,7 @@ void forward_expired(struct client *client)
 	} else if (client->out.data && buffer_length(&client->out)) {
 		client_close(client);
 	} else if (!exchange->request_body.done && !exchange->answer_known) {
-		exchange->refused = true;
-		forward_fail(client, 408, "request-timeout", "the body of the request did not arrive in time");
+		body_expired(client);
 	} else if (!exchange->answer_known) {
 		forward_overdue(client);
 	} else {

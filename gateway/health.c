@@ -120,7 +120,7 @@ static void begin(struct round *round, struct upstream_service *service, struct 
 /* FOUND_NOTHING: not yet. */
 static enum finding ask(struct look *look)
 {
-	char request[256];
+	char request[512];
 	int error = 0, length;
 	socklen_t size = sizeof(error);
 
@@ -130,7 +130,7 @@ static enum finding ask(struct look *look)
 		return FOUND_READY; /* a partner's: it has a door, and that is all we want to know */
 	length = snprintf(request, sizeof(request),
 		"GET /readyz HTTP/1.1\r\nHost: %s\r\nUser-Agent: portico-gateway\r\nConnection: close\r\n\r\n",
-		look->service->name);
+		look->service->host);
 	look->asked = true;
 	return send(look->fd, request, (size_t)length, MSG_NOSIGNAL) == length ? FOUND_NOTHING : FOUND_SILENT;
 }

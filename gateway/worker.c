@@ -174,9 +174,10 @@ static bool has_place(struct worker *worker, const struct peer *peer)
 	       (!gateway->address_connections || *connections_of(worker, peer) < gateway->address_connections);
 }
 
+/* So many in one turn, lest those who knock hold up those who are served; at the end all of them. */
 static void accept_clients(struct worker *worker, struct stream *listener, enum listener_kind kind)
 {
-	for (;;) {
+	for (unsigned tried = 0; tried < ACCEPT_BATCH || worker->draining; tried++) {
 		struct sockaddr_storage address;
 		socklen_t length = sizeof(address);
 		struct peer peer;

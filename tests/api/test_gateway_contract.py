@@ -260,6 +260,7 @@ def test_partner_is_served_under_its_tenant(partners, utility, upstream, bench, 
         assert answer.status == 200 and answer["X-Request-Id"] == "meter-1"
         request = utility.seen[0]
         assert request["path"] == METER + "?limit=3" and not upstream.seen
+        assert utility.looked_at_as == {dict(request["headers"])["Host"]} == {f"127.0.0.1:{utility.port}"}
         assert signed(request, PARTNER_KEY) and not signed(request, bench.caller_key)
         assert json.loads(dict(request["headers"])["Portico-Caller"])["kind"] == "citizen"
         assert gateway.ask("GET", "/c_a944/acqua/v1/meters/x", token=token()).slug == "invalid-request"

@@ -405,6 +405,29 @@ def test_what_was_sent_before_a_replica_came_back_is_not_held_against_it(bench, 
         assert [get(gateway).status for _ in range(3)] == [200] * 3
 
 
+def test_a_service_that_takes_no_body_is_late_and_not_its_client(bench, replicas):
+    replica, end = replicas[0], threading.Event()
+
+    def takes_nothing(connection, request):
+        end.wait(20)
+        connection.hang_up()
+    takes_nothing.unread = True
+    with town(bench, [replica], PORTICO_BODY_TIMEOUT="1") as gateway, gateway.wire(30) as wire:
+        replica.script = takes_nothing
+        wire.send("PUT /echo/v1/files/7 HTTP/1.1\r\nHost: x\r\nContent-Type: application/pdf\r\nContent-Length: 20000000\r\n\r\n")
+
+        def upload():
+            try:
+                wire.send(bytes(20_000_000))
+            except OSError:
+                pass                            # it ends with the answer
+        threading.Thread(target=upload, daemon=True).start()
+        answer = wire.answer()
+        end.set()
+        assert (answer.status, answer.slug) == (504, "gateway-timeout")
+        assert gateway.metric("portico_upstream_failures_total", kind="timeout") == 1
+
+
 # ---- What is seen of it
 
 def test_the_log_says_who_answered(bench, replicas):

@@ -87,6 +87,7 @@ class Upstream(ThreadingHTTPServer):
         self.going.set()
         self.revoked, self.asked = [], []       # what listRevocations tells, and the requests for it and for the keys
         self.tell = None                        # or what it tells instead
+        self.looked_at_as = set()               # the names in Host of those who asked for /readyz
         super().__init__((host, port), UpstreamConnection)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -140,6 +141,7 @@ class UpstreamConnection(BaseHTTPRequestHandler):
     def answer(self):
         self.server.going.wait()
         if self.path == "/readyz":
+            self.server.looked_at_as.add(self.headers["Host"])
             return self.send(self.server.ready, b"")
         body = None
         if self.server.script is None or self.path.endswith("jwks.json") or not getattr(self.server.script, "unread", False):
