@@ -6,6 +6,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
+#include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +121,19 @@ static bool read_key(const json_t *jwk, struct token_key *key)
 	return key->p256 || key->key;
 }
 
+static bool begin_verification(const struct keys *keys, struct token_key *key)
+{
+	EVP_PKEY_CTX *parameters;
+
+	key->verification = EVP_MD_CTX_new();
+	if (!key->verification || EVP_DigestVerifyInit(key->verification, &parameters,
+					  key->algorithm == ALGORITHM_EDDSA ? NULL : keys->sha256, NULL, key->key) != 1)
+		return false;
+	return key->algorithm != ALGORITHM_PS256 ||
+	       (EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
+		       EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) == 1);
+}
+
 static const char *algorithm_name(enum token_algorithm algorithm)
 {
 	size_t i = 0;
@@ -156,6 +170,8 @@ static void add_key(struct keys *keys, const json_t *jwk)
 		return;
 	if (!read_key(jwk, slot))
 		return;
+	if (slot->key && !begin_verification(keys, slot))
+		abort();
 	memcpy(slot->id, id, strlen(id) + 1);
 	write_header(slot);
 	keys->count++;
@@ -186,6 +202,7 @@ void keys_free(struct keys *keys)
 	if (!keys)
 		return;
 	for (size_t i = 0; i < keys->count; i++) {
+		EVP_MD_CTX_free(keys->keys[i].verification);
 		EVP_PKEY_free(keys->keys[i].key);
 		p256_free(keys->keys[i].p256);
 	}

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TIMER_TICK_MS = 64, TIMER_SLOTS = 512 };
+enum { TIMER_TICK_MS = 8, TIMER_SLOTS = 4096 }; /* short ticks: what runs out together is dealt with in small bunches */
 
 struct timer {
 	int64_t deadline; /* in ms; a later one than the slot's is found when the slot comes up */

@@ -1,7 +1,6 @@
 /* Verification, once per token. Nothing of a token is believed before its signature holds, but "alg", "kid" and "typ",
  * which only choose the key and are then compared with what that key is for. */
 #include "token.h"
-#include <openssl/rsa.h>
 #include <string.h>
 #include "scope.h"
 #include "text.h"
@@ -85,18 +84,6 @@ static bool es256_holds(
 	       p256_verify(key->p256, digest, signature);
 }
 
-static bool start_verification(EVP_MD_CTX *context, const struct keys *keys, const struct token_key *key)
-{
-	EVP_PKEY_CTX *parameters;
-
-	if (EVP_DigestVerifyInit(
-		    context, &parameters, key->algorithm == ALGORITHM_EDDSA ? NULL : keys->sha256, NULL, key->key) != 1)
-		return false;
-	return key->algorithm != ALGORITHM_PS256 ||
-	       (EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
-		       EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) == 1);
-}
-
 static bool signature_holds(
 	const struct keys *keys, const struct token_key *key, struct part text, struct part signature)
 {
@@ -107,7 +94,7 @@ static bool signature_holds(
 	if (key->algorithm == ALGORITHM_ES256)
 		return length == 64 && es256_holds(keys, key, text, bytes);
 	context = EVP_MD_CTX_new();
-	return length > 0 && context && start_verification(context, keys, key) &&
+	return length > 0 && context && EVP_MD_CTX_copy_ex(context, key->verification) == 1 &&
 	       EVP_DigestVerify(context, bytes, (size_t)length, (const unsigned char *)text.text, text.length) == 1;
 }
 

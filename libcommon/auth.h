@@ -32,10 +32,9 @@ char *auth_caller_dup(const struct caller *caller);
 char *auth_sign_dup(const char *caller_header, const char *method, const char *path);
 
 /* A key of the signature; 32 to 256 characters. */
-enum { AUTH_KEY_MIN = 32, AUTH_KEY_MAX = 256 };
+enum { AUTH_KEY_MIN = 32, AUTH_KEY_MAX = 256, AUTH_BLOCK = 64 };
 struct auth_key {
-	unsigned char bytes[AUTH_KEY_MAX];
-	size_t length;
+	unsigned char inner[AUTH_BLOCK], outer[AUTH_BLOCK];
 };
 bool auth_key_read(struct auth_key *key, const char *text);
 

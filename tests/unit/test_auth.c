@@ -1,7 +1,9 @@
 /* The signed caller: what is read back is what was signed, and nothing else is let in. */
+#include <openssl/hmac.h>
 #include <time.h>
 #include "auth.h"
 #include "contract.h"
+#include "text.h"
 #include "unit.h"
 
 static const char caller_json[] = "{\"kind\":\"operator\",\"sub\":\"s-1\",\"tenant\":\"c_a944\",\"client\":\"desk\","
@@ -108,6 +110,29 @@ static void allows_one_whole_alternative(void **state)
 	assert_false(auth_allows(&operation, &(struct caller){ .kind = CALLER_ANONYMOUS, .scope = "desk" }));
 }
 
+/* Keys shorter than a block of the digest, as long, and longer: what OpenSSL makes of them. */
+static void signs_with_hmac_sha256(void **state)
+{
+	static const size_t lengths[] = { 32, 63, 64, 65, 256 };
+
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		char key[AUTH_KEY_MAX + 1] = "", text[200], signature[AUTH_SIGNATURE_MAX], hex[65];
+		struct auth_key read;
+		unsigned char digest[32];
+		unsigned int length = sizeof digest;
+
+		for (size_t at = 0; at < lengths[i]; at++)
+			key[at] = (char)('!' + at % 90);
+		assert_true(auth_key_read(&read, key));
+		auth_sign(&read, "{}", 2, "GET", "/x", 2, signature);
+		snprintf(text, sizeof text, "{}\nGET\n/x\n%lld", atoll(signature + 2));
+		assert_non_null(
+			HMAC(EVP_sha256(), key, (int)lengths[i], (unsigned char *)text, strlen(text), digest, &length));
+		text_hex(hex, digest, sizeof digest);
+		assert_string_equal(strstr(signature, ",v=") + 3, hex);
+	}
+}
+
 static void wants_a_long_key(void **state)
 {
 	assert_false(auth_start("short"));
@@ -117,9 +142,10 @@ static void wants_a_long_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(wants_a_long_key),
-		cmocka_unit_test(reads_back_what_was_signed), cmocka_unit_test(refuses_what_was_not_signed),
-		cmocka_unit_test(refuses_an_old_time), cmocka_unit_test(refuses_malformed_callers),
-		cmocka_unit_test(writes_what_it_reads), cmocka_unit_test(allows_one_whole_alternative) };
+		cmocka_unit_test(signs_with_hmac_sha256), cmocka_unit_test(reads_back_what_was_signed),
+		cmocka_unit_test(refuses_what_was_not_signed), cmocka_unit_test(refuses_an_old_time),
+		cmocka_unit_test(refuses_malformed_callers), cmocka_unit_test(writes_what_it_reads),
+		cmocka_unit_test(allows_one_whole_alternative) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
