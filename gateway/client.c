@@ -207,6 +207,8 @@ static bool read_head(struct client *client)
 		if (!client->stream.readable)
 			break;
 		buffer_need(&client->worker->buffers, &client->in);
+		if (!buffer_length(&client->in)) /* the last head may have ended where the buffer does */
+			buffer_compact(&client->in);
 		switch (stream_fill(&client->stream, &client->in)) {
 		case STREAM_MOVED:
 			continue;

@@ -86,6 +86,14 @@ def test_keep_alive_and_pipelining(gateway, upstream):
         assert wire.closed()
 
 
+def test_heads_that_end_where_a_buffer_does(gateway):
+    """64 bytes each, so that every buffer of the gateway is filled to the last byte of a head: more has come, and nothing tells of it."""
+    request = b"GET /livez HTTP/1.1\r\nHost: x\r\nX: ".ljust(60, b"x") + b"\r\n\r\n"
+    with gateway.wire() as wire:
+        threading.Thread(target=wire.send, args=(request * 4096,), daemon=True).start()
+        assert [wire.answer().status for _ in range(4096)] == [200] * 4096
+
+
 def test_requests_byte_by_byte(gateway):
     with gateway.wire() as wire:
         wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
