@@ -252,7 +252,7 @@ void client_answer_sent(struct client *client)
 	const struct exchange *exchange = &client->exchange;
 	bool next = exchange->keep_alive && exchange->request_body.done && !exchange->refused;
 	bool unread = exchange->refused || !exchange->request_body.done || client->stream.readable ||
-		      (client->in.data && buffer_length(&client->in));
+		      client->stream.rests || (client->in.data && buffer_length(&client->in));
 
 	exchange_end(client);
 	if (client->multiplexed) {

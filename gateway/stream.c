@@ -5,11 +5,28 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-bool stream_watch(struct stream *stream, int epoll)
+enum { TURN_BYTES = 32768 };
+
+static bool watch(struct stream *stream, int how)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = stream };
 
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, stream->fd, &event) == 0;
+	return epoll_ctl(stream->epoll, how, stream->fd, &event) == 0;
+}
+
+bool stream_watch(struct stream *stream, int epoll)
+{
+	stream->epoll = epoll;
+	return watch(stream, EPOLL_CTL_ADD);
+}
+
+/* A peer that sends as fast as it is read would have the worker to itself. After so many bytes the others have their
+ * turn: epoll, told anew what it is to look for, reports the socket behind theirs. */
+static enum stream_result rest(struct stream *stream)
+{
+	stream->rests = true;
+	stream->readable = false;
+	return watch(stream, EPOLL_CTL_MOD) ? STREAM_WAITS : STREAM_FAILED;
 }
 
 void stream_close(struct stream *stream)
@@ -23,7 +40,7 @@ void stream_close(struct stream *stream)
 
 bool stream_quiet(struct stream *stream)
 {
-	return stream->layer ? stream->layer->quiet(stream) : !stream->readable;
+	return !stream->rests && (stream->layer ? stream->layer->quiet(stream) : !stream->readable);
 }
 
 void stream_finish(struct stream *stream)
@@ -38,8 +55,10 @@ void stream_event(struct stream *stream, uint32_t events)
 {
 	if (!stream_is_open(stream))
 		return;
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+	if (stream->rests || events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		stream->readable = true;
+	stream->rests = false;
+	stream->taken = 0;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		stream->writable = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
@@ -49,15 +68,11 @@ void stream_event(struct stream *stream, uint32_t events)
 	stream->ready(stream);
 }
 
-enum stream_result stream_fill(struct stream *stream, struct buffer *buffer)
+static enum stream_result receive(struct stream *stream, struct buffer *buffer)
 {
 	size_t room = buffer_room(buffer);
 	ssize_t got;
 
-	if (!stream->readable || !room)
-		return STREAM_WAITS;
-	if (stream->layer)
-		return stream->layer->fill(stream, buffer);
 	do
 		got = recv(stream->fd, buffer->data + buffer->end, room, 0);
 	while (got < 0 && errno == EINTR);
@@ -72,6 +87,20 @@ enum stream_result stream_fill(struct stream *stream, struct buffer *buffer)
 		return STREAM_FAILED;
 	stream->readable = false;
 	return STREAM_WAITS;
+}
+
+enum stream_result stream_fill(struct stream *stream, struct buffer *buffer)
+{
+	size_t before = buffer->end;
+	enum stream_result result;
+
+	if (!stream->readable || !buffer_room(buffer))
+		return STREAM_WAITS;
+	if (stream->fd >= 0 && stream->taken >= TURN_BYTES)
+		return rest(stream);
+	result = stream->layer ? stream->layer->fill(stream, buffer) : receive(stream, buffer);
+	stream->taken += buffer->end - before;
+	return result;
 }
 
 enum stream_result stream_flush(struct stream *stream, struct buffer *buffer)

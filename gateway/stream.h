@@ -20,12 +20,15 @@ struct stream_layer { /* what lies between the bytes and the socket */
 };
 
 struct stream {
-	int fd;				  /* STREAM_SHUT: closed */
+	int fd; /* STREAM_SHUT: closed */
+	int epoll;
 	const struct stream_layer *layer; /* NULL: a bare socket */
 	struct ssl_st *tls;
 	bool readable, writable; /* until a call says otherwise */
 	bool hung_up;		 /* the peer has closed its side; there may be bytes left to read */
 	bool reset;		 /* and takes none any more */
+	bool rests;		 /* has been read enough for one turn of the worker; there may be more */
+	size_t taken;		 /* bytes, in this turn */
 	void (*ready)(struct stream *stream);
 	struct stream *next_dead; /* closed, to be freed by the worker */
 };
