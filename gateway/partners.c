@@ -189,6 +189,6 @@ void partner_drop_ours(struct http1_head *head)
 void partner_drop_claims(struct http1_head *head)
 {
 	drop(head, (const char *const[]){ "set-cookie", "clear-site-data", "strict-transport-security", "alt-svc",
-			   "report-to", "reporting-endpoints", "nel", "service-worker-allowed",
+			   "report-to", "reporting-endpoints", "nel", "service-worker-allowed", "www-authenticate",
 			   "x-content-type-options", NULL });
 }

@@ -68,8 +68,12 @@ int show_mandate_paper(struct request *rq)
 
 static bool is_uuid(const char *text)
 {
-	return strlen(text) == 36 && strspn(text, "0123456789abcdefABCDEF-") == 36 && text[8] == '-' &&
-	       text[13] == '-' && text[18] == '-' && text[23] == '-';
+	static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	size_t at = 0;
+
+	while (shape[at] && (shape[at] == '-' ? text[at] == '-' : text_hex_value(text[at]) >= 0))
+		at++;
+	return !shape[at] && !text[at];
 }
 
 static bool is(const char *text, const char *wanted)

@@ -284,10 +284,12 @@ def test_partner_is_of_its_tenant(partners, token):
 
 def test_partner_gets_no_credentials_and_makes_no_claims(partners, utility, token):
     utility.script = lambda connection, request: connection.send(
-        200, b"<script>", Set_Cookie="login=1; Path=/", Strict_Transport_Security="max-age=0", X_Own="1")
+        200, b"<script>", Set_Cookie="login=1; Path=/", Strict_Transport_Security="max-age=0", X_Own="1",
+        WWW_Authenticate='Basic realm="Your password for the municipality"')
     with partners.gateway() as gateway:
         answer = gateway.ask("GET", METER, {"Cookie": "login=secret", "X-Mine": "1"}, token=token())
         assert answer["Set-Cookie"] is None and answer["Strict-Transport-Security"] is None and answer["X-Own"] == "1"
+        assert answer["WWW-Authenticate"] is None, "a browser would ask for a password in our name"
         assert answer["Content-Security-Policy"] == "sandbox" and answer["X-Content-Type-Options"] == "nosniff"
         gateway.ask("GET", "/c_a944/acqua/v1/tariffs", {"Authorization": "Basic c2VjcmV0"})
         for request in utility.seen:

@@ -115,7 +115,8 @@ def test_end_stops_what_was_being_done(desk, citizen, revoked, end):
     ({"actor_token_type": "urn:ietf:params:oauth:token-type:jwt"}, "invalid_request"), ({"requested_token_type": "saml2"}, "invalid_request"),
     ({"actor_token": "x.y.z"}, "invalid_grant"), ({"actor_token": "{id_token}"}, "invalid_grant"), ({"actor_token": "{citizen}"}, "invalid_grant"),
     ({"actor_token": "{narrow}"}, "invalid_grant"), ({"actor_token": "{acting}"}, "invalid_grant"), ({"subject_token": "x"}, "invalid_grant"),
-    ({"subject_token": "0192f000-0000-7000-8000-000000000001"}, "invalid_grant"), ({"client_id": "demo-area"}, "invalid_grant")], ids=str)
+    ({"subject_token": "0192f000-0000-7000-8000-000000000001"}, "invalid_grant"), ({"subject_token": "-" * 36}, "invalid_grant"),
+    ({"client_id": "demo-area"}, "invalid_grant")], ids=str)
 def test_exchange_needs_a_helper_and_a_mandate(stack, desk, changed, error):
     made = portico.mandate(desk, PAOLO)
     narrow = Browser(stack, "demo-desk", "/demo/desk").tokens(CHIARA, scope="openid desk:practices")["access_token"]
