@@ -292,7 +292,7 @@ const char *tls_failure(const struct stream *stream)
 	const char *reason = verdict == X509_V_OK ? ERR_reason_error_string(ERR_peek_error())
 						  : X509_verify_cert_error_string(verdict);
 
-	return reason ? reason : "it broke off";
+	return reason ? reason : "it broke off, or did not end in time";
 }
 
 enum stream_result tls_handshake(struct stream *stream)

@@ -243,7 +243,7 @@ static bool connected(struct upstream_connection *connection)
 }
 
 /* Once every ten seconds: each attempt fails in the same way. */
-static void tell_failure(struct upstream_connection *connection)
+void upstream_tell_failure(struct upstream_connection *connection)
 {
 	struct upstream_pool *pool = connection->pool;
 
@@ -259,14 +259,10 @@ static enum stream_result shake_hands(struct upstream_connection *connection)
 	struct stream *stream = &connection->stream;
 	const struct upstream_service *service = connection->pool->service;
 	const struct replica *replica = &service->replicas[connection->replica];
-	enum stream_result result;
 
 	if (!stream->tls && !tls_start_client(stream, connection->pool->trust, service->names[replica->name].host))
 		return STREAM_FAILED;
-	result = tls_handshake(stream);
-	if (result != STREAM_MOVED && result != STREAM_WAITS)
-		tell_failure(connection);
-	return result;
+	return tls_handshake(stream);
 }
 
 /* MOVED: the connection is made, as far as bytes of a request may follow. */
@@ -274,7 +270,7 @@ static enum stream_result go_on_connecting(struct upstream_connection *connectio
 {
 	struct stream *stream = &connection->stream;
 
-	if (!connected(connection))
+	if (!stream->tls && !connected(connection)) /* TLS is to read first what was said before it was hung up */
 		return STREAM_FAILED;
 	if (connection->pool->service->secure)
 		return stream->tls || stream->writable ? shake_hands(connection) : STREAM_WAITS;

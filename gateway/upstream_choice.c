@@ -167,6 +167,8 @@ void upstream_failed(struct client *client, enum upstream_failure failure)
 	struct upstream_connection *connection = client->exchange.upstream;
 
 	count(&upstream_counters(connection->pool, connection->replica)->failures[failure], 1);
+	if (failure == FAILURE_CONNECT && connection->stream.tls)
+		upstream_tell_failure(connection);
 	if (failure == FAILURE_CUT || (failure == FAILURE_BROKEN && connection->used) ||
 		upstream_is_outdated(connection))
 		return;

@@ -23,3 +23,5 @@ void upstream_note(struct upstream_pool *pool, unsigned replica, bool failed);
 void upstream_fill_credit(struct upstream_pool *pool);
 void upstream_earn_retry(struct upstream_pool *pool);
 void upstream_drop_idle(struct upstream_replica *replica);
+/* The connection did not come to speak TLS. */
+void upstream_tell_failure(struct upstream_connection *connection);

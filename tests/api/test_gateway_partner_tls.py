@@ -101,7 +101,11 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(bench, start, utility,
 
 
 def test_a_back_end_without_tls_is_refused(bench, start, tmp_path, utility):
+    def answer_at_once(connection, address):
+        connection.recv(65536)          # no line of HTTP, and perhaps without any end of a line
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     bare = Upstream(bench.keys)
+    bare.finish_request = answer_at_once
     try:
         with start(f"localhost:{bare.port}") as gateway:
             refused(gateway, bench, bare, "wrong version number")
