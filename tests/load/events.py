@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -67,9 +68,13 @@ def closed_port():
         return one.getsockname()[1]
 
 
-def subscribe(partner, endpoints, dead):
+def unsubscribe(partner):
     for old in partner.get(SUBSCRIPTIONS, params={"limit": 100}, expect=200).json()["items"]:
         partner.delete(f"{SUBSCRIPTIONS}/{old['id']}", expect=204)
+
+
+def subscribe(partner, endpoints, dead):
+    unsubscribe(partner)
     nobody = closed_port()
     for number, name in enumerate(TYPES):
         port = nobody if number in dead else endpoints.port
@@ -142,25 +147,26 @@ def chain(stack, partner, options):
     after the other. One subscriber hears of all of it."""
     endpoints = Endpoints()
     endpoints.reset()
+    unsubscribe(partner)
     before = partner.get("/events/v1/events", params={"after": "end"}, expect=200).json()["next"]
+    told = f"FROM outbox WHERE type = 'message.posted' AND arrival > {stack.sql('protocol', 'SELECT coalesce(max(arrival), 0) FROM outbox')}"
     partner.post(SUBSCRIPTIONS, {"url": f"http://127.0.0.1:{endpoints.port}/0", "types": ["it.portico.message.posted"], "concurrency": 32},
                  expect=201)
     began = time.monotonic()
-    killer = threading.Thread(target=kill_in_turn, args=(stack, options.chain))
-    killer.start()
+    killer = ThreadPoolExecutor(1).submit(kill_in_turn, stack, options.chain, told)
     sessions = [threading.Thread(target=emit_aggregates, args=(stack, options.chain // SESSIONS)) for _ in range(SESSIONS)]
     for session in sessions:
         session.start()
     for session in sessions:
         session.join()
     emitted = time.monotonic() - began
-    killer.join()
-    total = int(stack.sql("protocol", "SELECT count(*) FROM outbox WHERE type = 'message.posted'"))
+    killer.result()
+    total = int(stack.sql("protocol", f"SELECT count(*) {told}"))
     eventually(lambda: int(stack.sql("notifications", f"SELECT count(*) {feed(before)}")) >= total, within=1200, every=2)
     collected = time.monotonic() - began
     eventually(lambda: len(endpoints.latencies[0]) >= total, within=2400, every=2)
     delivered = time.monotonic() - began
-    twice, disordered, missing = verify(stack, before)
+    twice, disordered, missing = verify(stack, before, told)
     print(f"{total} events, ten of each aggregate, {len(VICTIMS)} kills of {', '.join(sorted(set(VICTIMS)))}: emitted in {emitted:.0f} s, in the feed after "
           f"{collected:.0f} s ({total / collected:.0f}/s), at the subscriber after {delivered:.0f} s ({total / delivered:.0f}/s); lost {missing}, twice in the "
           f"feed {twice}, aggregates out of order {disordered}; at the subscriber lost {total - len(endpoints.latencies[0])}, "
@@ -189,24 +195,24 @@ def stack_sql(stack, statement):
             time.sleep(.5)
 
 
-def kill_in_turn(stack, count):
+def kill_in_turn(stack, count, told):
     for place, victim in enumerate(VICTIMS):
         wanted = count * (place + 1) // (len(VICTIMS) + 1)
-        while int(stack_sql(stack, "SELECT count(*) FROM outbox WHERE type = 'message.posted'")) < wanted:
+        while int(stack_sql(stack, f"SELECT count(*) {told}")) < wanted:
             time.sleep(1)
         stack.kill(victim)
         print(f"killed {victim} after {wanted} events", flush=True)
         stack.up()
 
 
-def verify(stack, before):
+def verify(stack, before, told):
     """The log of protocol against the feed: each event once, and each aggregate's in the order of its numbers, from 1 without a gap."""
     twice = stack.sql("notifications", f"SELECT count(*) FROM (SELECT id {feed(before)} GROUP BY id HAVING count(*) > 1) t")
     disordered = stack.sql("notifications", "SELECT count(*) FROM (SELECT array_agg((envelope::json ->> 'sequence')::int ORDER BY position) AS seen "
                                             f"{feed(before)} GROUP BY envelope::json ->> 'aggregate') a "
                                             "WHERE seen <> ARRAY(SELECT generate_series(1, cardinality(seen)))")
     ids = [set(stack.sql(service, f"SELECT id {rest}").split()) for service, rest in
-           (("protocol", "FROM outbox WHERE type = 'message.posted'"), ("notifications", feed(before)))]
+           (("protocol", told), ("notifications", feed(before)))]
     return int(twice), int(disordered), len(ids[0] ^ ids[1])
 
 

@@ -1,5 +1,5 @@
 -- $1 after, $2 types, $3 subject, $4 limit. One snapshot: whatever is not in the page comes after next. At most 10,000 events are
--- looked at, however few of them are wanted.
+-- looked at when only some are wanted, else as many as are shown.
 with bounds as (
 	select head.position as head, coalesce(t.swept, 0) as swept,
 		case when $1 = 'end' then head.position when $1 is null then coalesce(t.swept, 0) else $1::bigint end as start
@@ -9,7 +9,7 @@ with bounds as (
 	from bounds b cross join lateral (
 		select * from feed_events e
 		where e.tenant_id = app_tenant() and e.position > b.start
-		order by e.position limit 10000) e
+		order by e.position limit case when $2::jsonb is null and $3::uuid is null then $4::int else 10000 end) e
 ), page as (
 	select position, envelope from looked
 	where ($2::jsonb is null or type in (select jsonb_array_elements_text($2::jsonb))) and ($3::uuid is null or subject_id = $3::uuid)
