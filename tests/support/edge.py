@@ -3,6 +3,7 @@ test signs with, requests byte by byte. Bench() starts all of it; bench.gateway(
 import base64
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -25,9 +26,15 @@ CONTRACTS = Path(__file__).parent / "edge_contracts"
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that no connection is given as its own end before somebody listens on it: below the range that the kernel takes those from."""
+    while True:
+        port = random.randrange(10240, 18000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def binary():
