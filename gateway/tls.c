@@ -51,8 +51,7 @@ static int choose_certificate(SSL *tls, int *alert, void *context)
 static void set_up(SSL_CTX *context)
 {
 	SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-					     SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(context,
 		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(context, 1); /* one call to the kernel for a record instead of two */
@@ -67,6 +66,8 @@ static SSL_CTX *context_new(struct certificates *certificates, const char *path)
 	if (!context)
 		abort();
 	set_up(context);
+	/* Clients often just close. An answer of a back end that just ends was cut, by whoever is on the way. */
+	SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
 	SSL_CTX_set_tlsext_servername_callback(context, choose_certificate);
 	SSL_CTX_set_tlsext_servername_arg(context, certificates);

@@ -74,6 +74,29 @@ def test_large_answers_and_ends_of_connections(bench, start, utility):
             assert answer.status == 200 and answer.body == body
 
 
+def test_an_answer_that_just_ends_was_cut(bench, start, utility):
+    """Without a length, and without the end that TLS tells (close_notify), the last byte is not known to be the last."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+
+    def whole(connection, request):
+        connection.raw(head + b"{}")
+        connection.close_connection = True
+        connection.connection.unwrap()
+
+    def cut(connection, request):
+        connection.raw(head + b'{"half":')
+        connection.hang_up()
+    with start(f"localhost:{utility.port}") as gateway:
+        utility.script = whole
+        assert gateway.ask("GET", METER, token=bench.keys.token()).body == b"{}"
+        utility.script = cut
+        try:
+            answer = gateway.ask("GET", METER, token=bench.keys.token())
+        except ValueError:      # it began, and its last chunk never comes
+            answer = None
+        assert answer is None
+
+
 def refused(gateway, bench, utility, reason):
     answer = gateway.ask("GET", METER, token=bench.keys.token())
     assert (answer.status, answer.slug) == (503, "unavailable")

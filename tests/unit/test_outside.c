@@ -90,10 +90,13 @@ static void test_calls_nobody_behind_walls(void **state)
 	assert_int_equal(accept(fd, NULL, NULL), -1);
 }
 
+/* What the tests of other programs are told in the environment is none of this one's settings. */
 static int forbid(void **state)
 {
 	static const struct setting forbidden[] = { { callbacks_inside_setting, "0", "" }, { 0 } };
 
+	unsetenv("PORTICO_TEST_DATABASE");
+	unsetenv("PORTICO_TEST_REDIS");
 	config_load((const struct setting *const[]){ forbidden, NULL });
 	return 0;
 }
