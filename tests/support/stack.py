@@ -2,7 +2,7 @@
 import os
 import signal
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .contracts import ROOT, SERVICES
@@ -40,6 +40,8 @@ class Stack:
         """kill -9; for PostgreSQL the whole family at once, as when a machine loses its power."""
         for name in names:
             pid = self.pid(name)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)    # a child made after the list would outlive the family
             children = [int(child) for child in subprocess.run(
                 ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout.split()]
             for victim in [pid, *children]:
