@@ -1,4 +1,5 @@
 // Plays front ends, back ends and a resource server with the npm package "oauth4webapi": node oauth4webapi.mjs < JOB > what it found.
+import './webcrypto.mjs';
 import { readFileSync } from 'node:fs';
 import { createPrivateKey } from 'node:crypto';
 import * as oauth from 'oauth4webapi';

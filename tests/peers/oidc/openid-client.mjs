@@ -1,4 +1,5 @@
 // Plays front ends with the npm package "openid-client": node openid-client.mjs < JOB > what it found. Every check of tokens is the package's.
+import './webcrypto.mjs';
 import { readFileSync } from 'node:fs';
 import { createPrivateKey } from 'node:crypto';
 import * as client from 'openid-client';
